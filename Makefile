@@ -1,0 +1,52 @@
+# make        lists the targets      make run   the whole platform with a demo city
+# make test   every test             make check format, lint, types, import contracts
+PYTHON ?= python3
+UV     := .tools/bin/uv
+BIN    := .venv/bin
+MEMBERS := $(wildcard libs/*/pyproject.toml services/*/pyproject.toml)
+export PYTHONDONTWRITEBYTECODE = 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check format lock clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+$(UV): deploy/uv.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Parkstream needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name another with: make PYTHON=python3.12 ...")'
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "Python's venv module is missing. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv .tools
+	.tools/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r deploy/uv.txt
+	@touch $@
+
+# The lock is a plain hash-pinned requirements file (docs/decisions/0001): any index or mirror serves it.
+.venv/.ready: requirements.lock $(UV) $(MEMBERS)
+	@test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) .venv
+	$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps $(foreach m,$(MEMBERS),--editable $(dir $(m)))
+	@touch $@
+
+setup: .venv/.ready ## the environment in .venv, from hash-pinned packages
+
+run: setup ## everything on this machine, with a demo city, until Ctrl-C
+	$(BIN)/parkstream up --demo
+
+test: setup ## every test, on real embedded servers
+	$(BIN)/pytest -n 2 --dist loadgroup
+
+check: setup ## format, lint, types, import contracts, migrations
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy libs/*/src services/*/src
+	$(BIN)/lint-imports
+
+format: setup ## let ruff rewrite what it can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: $(UV) ## resolve the dependencies anew into requirements.lock
+	$(UV) lock --quiet --upgrade
+	$(UV) export --quiet --frozen --all-packages --no-emit-workspace --format requirements-txt --no-header --output-file requirements.lock
+
+clean: ## remove environments and caches (not .parkstream, where the data lives)
+	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis
