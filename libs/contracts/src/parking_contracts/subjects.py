@@ -1,0 +1,61 @@
+"""The grammar of the bus: every subject is made and taken apart here and nowhere else.
+
+Tokens are lower-case; a tenant and a space are UUIDs, a device is a DevEUI of 16 hex digits.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+ROOT = "parking.v1"
+
+DeviceEventName = Literal["join", "ack", "txack", "log", "status", "location"]
+SpaceEventName = Literal["created", "updated", "deleted", "state_changed"]
+ReservationEventName = Literal["opened", "released"]
+
+TICK = f"{ROOT}.tick"
+ALL_UPLINKS = f"{ROOT}.uplink.>"
+ALL_DEVICES = f"{ROOT}.device.>"
+ALL_GATEWAYS = f"{ROOT}.gateway.>"
+ALL_SPACES = f"{ROOT}.space.>"
+ALL_RESERVATIONS = f"{ROOT}.reservation.>"
+ALL_DEAD_LETTERS = f"{ROOT}.dead.>"
+ALL_INGRESS = f"{ROOT}.ingress.>"
+
+
+def uplink(dev_eui: str) -> str:
+    """The subject of one device's uplinks."""
+    return f"{ROOT}.uplink.{dev_eui}"
+
+
+def device(event: DeviceEventName, dev_eui: str) -> str:
+    """The subject of one device's other ChirpStack events."""
+    return f"{ROOT}.device.{event}.{dev_eui}"
+
+
+def space(tenant_id: UUID, space_id: UUID, event: SpaceEventName) -> str:
+    """The subject of one kind of event of one space."""
+    return f"{ROOT}.space.{tenant_id}.{space_id}.{event}"
+
+
+def reservation(tenant_id: UUID, space_id: UUID, event: ReservationEventName) -> str:
+    """The subject of one kind of reservation event of one space."""
+    return f"{ROOT}.reservation.{tenant_id}.{space_id}.{event}"
+
+
+def ingress(event: str) -> str:
+    """The subject of an untouched event body that came by HTTP, or that is replayed from the dead letters."""
+    return f"{ROOT}.ingress.{event}"
+
+
+def dead_letter(service: str, code: str) -> str:
+    """The subject of poison that `service` set aside because of `code`."""
+    return f"{ROOT}.dead.{service}.{code}"
+
+
+def command(service: str, name: str) -> str:
+    """The request/reply subject of a command; `name` is `<noun>.<verb>`. No stream captures it."""
+    return f"{ROOT}.command.{service}.{name}"

@@ -1,0 +1,47 @@
+"""The hot path's messages: one uplink as the ingestor understood it, and the tick that proves its source alive.
+
+Produced by uplink_ingestor on the UPLINKS stream (`Nats-Msg-Id` = `<source>:<event>:<deduplicationId>`); consumed by
+occupancy_engine. The LoRaWAN payload is carried untouched: decoding is the engine's work.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from parking_contracts.device import DeviceFact
+
+
+class Reception(msgspec.Struct, frozen=True, kw_only=True):
+    """One LoRaWAN gateway's reception of the frame: rssi in dBm, snr in dB, `ns_time` its network-server time."""
+
+    gateway_id: str
+    rssi: int | None = None
+    snr: float | None = None
+    ns_time: datetime | None = None
+
+
+class UplinkReceived(DeviceFact, frozen=True, kw_only=True):
+    """One uplink frame. `object` is ChirpStack's own decoding as raw JSON; frequency is in Hz.
+
+    `f_port` 0 or empty `data` is a MAC-only frame and says nothing about occupancy.
+    """
+
+    dev_addr: str
+    f_cnt: int
+    f_port: int
+    data: bytes = b""
+    object: msgspec.Raw = msgspec.Raw(b"null")
+    receptions: tuple[Reception, ...] = ()
+    confirmed: bool = False
+    adr: bool = False
+    dr: int = 0
+    frequency: int | None = None
+
+
+class Tick(msgspec.Struct, frozen=True, kw_only=True):
+    """A live source's heartbeat through UPLINKS, every 5 s: silence is judged against it, not against a clock."""
+
+    source: str
+    at: datetime
