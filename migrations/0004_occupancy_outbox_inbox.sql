@@ -1,0 +1,25 @@
+-- owner: occupancy_engine
+-- What the engine owes the bus, and which commands it has answered; both are written with the effect they belong to.
+SET LOCAL lock_timeout = '5s';
+
+CREATE TABLE occupancy.outbox (
+    id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    event_id uuid NOT NULL DEFAULT uuidv7(),
+    subject  text NOT NULL,
+    type     text NOT NULL,
+    time     timestamptz NOT NULL DEFAULT now(),
+    payload  bytea NOT NULL
+);
+
+CREATE TABLE occupancy.inbox (
+    tenant_id       uuid NOT NULL,
+    caller          text NOT NULL,
+    idempotency_key text NOT NULL,
+    body_sha256     text NOT NULL,
+    reply           bytea NOT NULL,
+    answered_at     timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (tenant_id, caller, idempotency_key)
+);
+CREATE INDEX inbox_answered ON occupancy.inbox (answered_at);
+
+GRANT SELECT, INSERT, DELETE ON occupancy.outbox, occupancy.inbox TO occupancy_engine;
