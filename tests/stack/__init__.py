@@ -1,0 +1,15 @@
+"""The real servers that tests run against, as pytest fixtures; loaded by the conftest.py at the root.
+
+| Fixture | What a test gets |
+|---|---|
+| `database` | URL of a fresh, migrated database |
+| `nats_account` | a fresh NATS account (`url`, `mqtt_url`, `connect()`) with the platform's streams and consumers |
+| `empty_nats_account` | the same without streams |
+| `mosquitto` | an own Mosquitto process (`url`, `kill()`, `start()`), kept sessions and messages persisted |
+| `service_env` | the environment that points a service at `database` and `nats_account` |
+| `run_service` | `await run_service("uplink_ingestor", env)`: a real process that answers /ready; `kill()`, `start()` |
+| `private_postgres`, `private_nats` | an own server to be killed and restarted |
+| `free_port` | a function that finds a free TCP port |
+
+`from stack.waiting import eventually` waits for a condition instead of sleeping.
+"""
