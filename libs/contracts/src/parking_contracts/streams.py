@@ -71,6 +71,7 @@ SPACES = Stream(
     subjects=(subjects.ALL_SPACES,),
     retention="limits",
     discard="old",
+    allow_atomic=True,
     max_bytes=4 * GIB,
     max_age_seconds=7 * DAY,
 )
@@ -79,6 +80,7 @@ RESERVATIONS = Stream(
     subjects=(subjects.ALL_RESERVATIONS,),
     retention="limits",
     discard="old",
+    allow_atomic=True,
     max_bytes=1 * GIB,
     max_age_seconds=7 * DAY,
     consumers=(Consumer(name="occupancy_engine"),),

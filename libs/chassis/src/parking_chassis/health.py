@@ -1,0 +1,134 @@
+"""What a service says about itself over HTTP: /live, /ready, /health and /metrics.
+
+Live: the event loop turns. Ready: every dependency answers. Health: the same with words and figures, for people.
+The gateway mounts the routes into its own application; every other service serves them on its health port.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from typing import Any
+
+import uvicorn
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from parking_chassis.settings import ServiceSettings
+
+Check = Callable[[], Awaitable[str | None]]
+Stats = Callable[[], Mapping[str, Any]]
+
+
+class Health:
+    """A service's checks and figures. A check answers None when all is well, else what is wrong."""
+
+    def __init__(self, service: str, version: str, *, stats: Stats = dict) -> None:
+        self.service = service
+        self.version = version
+        self._checks: dict[str, Check] = {}
+        self._degraded: dict[str, Check] = {}
+        self._stats = stats
+        self._started = time.monotonic()
+
+    def add_check(self, name: str, check: Check) -> None:
+        """A dependency without which the service cannot work."""
+        self._checks[name] = check
+
+    def add_warning(self, name: str, check: Check) -> None:
+        """Something that makes the service poorer, but not unready."""
+        self._degraded[name] = check
+
+    async def problems(self) -> dict[str, str]:
+        """The failing checks, by name."""
+        return await _failing(self._checks)
+
+    async def report(self) -> tuple[bool, dict[str, Any]]:
+        """Whether the service is usable, and the whole story."""
+        problems, warnings = await asyncio.gather(_failing(self._checks), _failing(self._degraded))
+        status = "unhealthy" if problems else "degraded" if warnings else "healthy"
+        checks = {name: problems.get(name) or warnings.get(name) or "ok" for name in (*self._checks, *self._degraded)}
+        return not problems, {
+            "status": status,
+            "service": self.service,
+            "version": self.version,
+            "uptime_seconds": round(time.monotonic() - self._started, 1),
+            "checks": checks,
+            "stats": dict(self._stats()),
+        }
+
+    def routes(self) -> list[Route]:
+        """The four routes, for mounting."""
+        return [
+            Route("/live", self._live),
+            Route("/ready", self._ready),
+            Route("/health", self._health),
+            Route("/metrics", self._metrics),
+        ]
+
+    async def _live(self, _request: Request) -> Response:
+        return JSONResponse({"status": "live"})
+
+    async def _ready(self, _request: Request) -> Response:
+        problems = await self.problems()
+        if problems:
+            return JSONResponse({"status": "unready", "problems": problems}, 503, {"Retry-After": "5"})
+        return JSONResponse({"status": "ready"})
+
+    async def _health(self, _request: Request) -> Response:
+        usable, report = await self.report()
+        return JSONResponse(report, 200 if usable else 503)
+
+    async def _metrics(self, _request: Request) -> Response:
+        return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _failing(checks: Mapping[str, Check]) -> dict[str, str]:
+    answers = await asyncio.gather(*(_within_3_seconds(check) for check in checks.values()))
+    return {name: answer for name, answer in zip(checks, answers, strict=True) if answer is not None}
+
+
+async def _within_3_seconds(check: Check) -> str | None:
+    try:
+        return await asyncio.wait_for(check(), 3)
+    except TimeoutError:
+        return "no answer within 3 s"
+
+
+class _QuietServer(uvicorn.Server):
+    """uvicorn without its own signal handlers: the service decides when it ends."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@contextlib.asynccontextmanager
+async def serve_http(app: Any, host: str, port: int, **options: Any) -> AsyncIterator[uvicorn.Server]:
+    """Serve an ASGI application beside the block, and end it with the block."""
+    server = _QuietServer(
+        uvicorn.Config(app, host, port, log_config=None, access_log=False, timeout_graceful_shutdown=3, **options)
+    )
+    serving = asyncio.create_task(server.serve())
+    try:
+        while not server.started and not serving.done():  # noqa: ASYNC110  uvicorn offers no event
+            await asyncio.sleep(0.01)
+        if serving.done():
+            raise OSError(f"cannot listen on {host}:{port}: is the port taken?")
+        yield server
+    finally:
+        server.should_exit = True
+        await serving
+
+
+@contextlib.asynccontextmanager
+async def serve_health(health: Health, settings: ServiceSettings) -> AsyncIterator[None]:
+    """Serve a service's four routes on its health port."""
+    app = Starlette(routes=health.routes())
+    async with serve_http(app, settings.health_host, settings.health_port, lifespan="off"):
+        yield

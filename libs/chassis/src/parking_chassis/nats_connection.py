@@ -1,0 +1,68 @@
+"""A NATS connection that never gives up: it reconnects for ever with jitter, and ends the process if it closes."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+from typing import Any
+
+import nats
+import structlog
+from nats.aio.client import Client, Server
+
+log = structlog.get_logger()
+
+RECONNECT_SECONDS = (0.1, 2.0)
+
+
+async def connect_nats(url: str, *, name: str) -> Client:
+    """Connect, waiting for as long as it takes for the server to appear.
+
+    A connection that is closed for good (never by us: credentials revoked, protocol error) ends the process with
+    SIGTERM, so that whoever supervises it starts it afresh.
+    """
+    closing = False
+
+    async def on_disconnected() -> None:
+        if not closing:
+            log.warning("nats_disconnected", client=name)
+
+    async def on_reconnected() -> None:
+        log.info("nats_reconnected", client=name)
+
+    async def on_error(error: Exception) -> None:
+        log.warning("nats_error", client=name, error=repr(error))
+
+    async def on_closed() -> None:
+        if not closing:
+            log.error("nats_closed", client=name)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    client = await nats.connect(
+        url,
+        name=name,
+        max_reconnect_attempts=-1,
+        reconnect_time_wait=0,
+        reconnect_to_server_handler=_any_server_after_a_random_pause,
+        connect_timeout=3,
+        ping_interval=10,
+        max_outstanding_pings=2,
+        disconnected_cb=on_disconnected,
+        reconnected_cb=on_reconnected,
+        error_cb=on_error,
+        closed_cb=on_closed,
+    )
+    close = client.close
+
+    async def close_on_purpose() -> None:
+        nonlocal closing
+        closing = True
+        await close()
+
+    client.close = close_on_purpose  # type: ignore[method-assign]  # the one way to tell our close from theirs
+    return client
+
+
+def _any_server_after_a_random_pause(servers: list[Server], _info: dict[str, Any]) -> tuple[Server, float]:
+    return random.choice(servers), random.uniform(*RECONNECT_SECONDS)  # noqa: S311  jitter, not a secret

@@ -1,0 +1,146 @@
+"""The outbox: events written in the transaction that caused them, and the relay that hands them to JetStream.
+
+One relay per service publishes (the holder of a session advisory lock; replicas wait for it) in id order, with
+`Nats-Msg-Id` = event id, as CloudEvents 1.0 in NATS binary mode, and deletes what JetStream has confirmed. A crash in
+between publishes again under the same id. Woken by NOTIFY at commit, and by a poll behind it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import asyncpg
+import msgspec
+import structlog
+
+from parking_chassis.postgres import DATABASE_AWAY, Connection, Pool
+from parking_chassis.windowed_publisher import Publication, WindowedPublisher
+
+if TYPE_CHECKING:
+    from nats.aio.client import Client
+
+log = structlog.get_logger()
+
+BATCH = 500
+POLL_SECONDS = 1.0
+RETRY_SECONDS = 1.0
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One event to be published: its subject, its CloudEvents type and its JSON."""
+
+    subject: str
+    type: str
+    payload: bytes
+
+
+async def write_events(connection: Connection, schema: str, events: Sequence[Event]) -> None:
+    """Put events into the schema's outbox, in order, and wake the relay when the transaction commits."""
+    if not events:
+        return
+    await connection.execute(
+        f"""
+        WITH written AS (
+            INSERT INTO {schema}.outbox (subject, type, payload)
+            SELECT * FROM unnest($1::text[], $2::text[], $3::bytea[])
+        )
+        SELECT pg_notify('{schema}_outbox', '')
+        """,  # noqa: S608  the schema is the service's own name
+        [event.subject for event in events],
+        [event.type for event in events],
+        [event.payload for event in events],
+    )
+
+
+class OutboxRelay:
+    """Publishes one schema's outbox for ever, while this process holds the relay's lock."""
+
+    def __init__(self, pool: Pool, client: Client, *, schema: str, source: str) -> None:
+        self._pool = pool
+        self._schema = schema
+        self._source = source
+        # One unit on the way keeps the order of a space's versions through every retry.
+        self._publisher = WindowedPublisher(client, atomic=True, units_on_the_way=1)
+        self._wake = asyncio.Event()
+        self.is_relaying = False
+
+    async def run(self) -> None:
+        """Relay for ever; a database that is away is waited for."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._publisher.run())
+            while True:
+                with contextlib.suppress(*DATABASE_AWAY):
+                    await self._relay_while_locked()
+                self.is_relaying = False
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def _relay_while_locked(self) -> None:
+        async with self._pool.acquire() as connection:
+            lock = f"{self._schema}.outbox"
+            if not await connection.fetchval("SELECT pg_try_advisory_lock(hashtextextended($1, 0))", lock):
+                return
+            channel = f"{self._schema}_outbox"
+            await connection.add_listener(channel, self._on_notify)
+            self.is_relaying = True
+            log.info("outbox_relay_started", schema=self._schema)
+            try:
+                while True:
+                    if await self._relay_batch(connection) < BATCH:
+                        with contextlib.suppress(TimeoutError):
+                            await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
+                    self._wake.clear()
+            finally:
+                with contextlib.suppress(*DATABASE_AWAY):
+                    await connection.remove_listener(channel, self._on_notify)
+
+    async def _relay_batch(self, connection: Connection) -> int:
+        rows = await connection.fetch(
+            f"SELECT id, event_id, subject, type, time, payload FROM {self._schema}.outbox ORDER BY id LIMIT {BATCH}"  # noqa: S608
+        )
+        if rows:
+            await self._publish(rows)
+            await connection.execute(
+                f"DELETE FROM {self._schema}.outbox WHERE id = ANY($1)",  # noqa: S608
+                [row["id"] for row in rows],
+            )
+        return len(rows)
+
+    async def _publish(self, rows: Sequence[asyncpg.Record]) -> None:
+        all_confirmed = asyncio.Event()
+        unconfirmed = len(rows)
+
+        def confirmed() -> None:
+            nonlocal unconfirmed
+            unconfirmed -= 1
+            if unconfirmed == 0:
+                all_confirmed.set()
+
+        for row in rows:
+            event_id = str(row["event_id"])
+            self._publisher.submit(
+                Publication(
+                    subject=row["subject"],
+                    payload=row["payload"],
+                    message_id=event_id,
+                    confirmed=confirmed,
+                    headers=self._cloud_event_headers(event_id, row),
+                )
+            )
+        await all_confirmed.wait()
+
+    def _cloud_event_headers(self, event_id: str, row: asyncpg.Record) -> bytes:
+        lines = (
+            "ce-specversion: 1.0",
+            f"ce-id: {event_id}",
+            f"ce-type: {row['type']}",
+            f"ce-source: {self._source}",
+            f"ce-time: {row['time'].isoformat()}",
+            "content-type: application/json",
+        )
+        return ("\r\n".join(lines) + "\r\n").encode()
+
+    def _on_notify(self, *_: object) -> None:
+        self._wake.set()

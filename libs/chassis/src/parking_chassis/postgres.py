@@ -1,0 +1,73 @@
+"""PostgreSQL as a service sees it: a pool in the service's own role, every wait bounded, and what "away" means."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+import msgspec
+
+if TYPE_CHECKING:
+    from parking_chassis.settings import DatabaseSettings
+
+Connection = asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
+Pool = asyncpg.Pool[asyncpg.Record]
+
+# What an outage looks like from here. These never blame the message at hand: the work waits and is tried again.
+DATABASE_AWAY: tuple[type[BaseException], ...] = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.DiskFullError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.SerializationError,
+    asyncpg.QueryCanceledError,
+)
+
+
+async def open_pool(settings: DatabaseSettings, *, role: str) -> Pool:
+    """A pool whose connections act as `role`. Opens none yet, so a database that is away delays no start."""
+    pool = asyncpg.create_pool(
+        str(settings.database_url),
+        min_size=0,
+        max_size=settings.database_pool_size,
+        timeout=settings.database_acquire_seconds,
+        command_timeout=settings.database_statement_seconds,
+        init=_use_json,
+        server_settings={
+            "role": role,
+            "application_name": role,
+            "statement_timeout": str(int(settings.database_statement_seconds * 1000)),
+            "lock_timeout": str(int(settings.database_lock_seconds * 1000)),
+            "idle_in_transaction_session_timeout": "60000",
+            "jit": "off",
+        },
+    )
+    return await pool
+
+
+async def _use_json(connection: Connection) -> None:
+    await connection.set_type_codec(
+        "jsonb", schema="pg_catalog", encoder=_encode_json, decoder=msgspec.json.decode, format="text"
+    )
+
+
+def _encode_json(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes | msgspec.Raw) else msgspec.json.encode(value).decode()
+
+
+async def database_check(pool: Pool) -> str | None:
+    """A health check: what is wrong with the database, or None."""
+    try:
+        async with pool.acquire(timeout=2) as connection:
+            await connection.fetchval("SELECT 1", timeout=2)
+    except DATABASE_AWAY as error:
+        return f"database: {type(error).__name__}: {error}".rstrip(": ")
+    return None

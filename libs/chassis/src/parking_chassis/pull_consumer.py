@@ -1,0 +1,138 @@
+"""JetStream consuming for the uplink path: whatever has arrived is one batch, acknowledged message by message.
+
+Requests are renewed before they run dry, so the server never waits for us; a batch is what came while the last one
+was worked on. A request that the server ended, forgot or lost with the connection is made again, which also cures a
+stalled consumer (pending, and nothing delivered).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from collections import deque
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+import structlog
+
+from parking_chassis.raw_inbox import RawInbox
+
+if TYPE_CHECKING:
+    from nats.aio.client import Client
+
+log = structlog.get_logger()
+
+REQUEST_EXPIRES_SECONDS = 10.0
+_STATUS = re.compile(rb"NATS/1\.0 (\d{3})")
+_HEADER = re.compile(rb"\r\n([^:\r\n]+): *([^\r\n]*)")
+
+
+class Delivery(msgspec.Struct, frozen=True, gc=False):
+    """One delivered message. Its ack subject carries where it stands in the stream and how often it was delivered."""
+
+    payload: bytes
+    headers: bytes | None
+    ack_subject: bytes
+
+    @property
+    def stream_sequence(self) -> int:
+        """The message's place in its stream."""
+        return int(self.ack_subject.split(b".")[-4])
+
+    @property
+    def times_delivered(self) -> int:
+        """1 on the first delivery."""
+        return int(self.ack_subject.split(b".")[-5])
+
+    def header(self, name: bytes) -> bytes | None:
+        """One header's value."""
+        return dict(_HEADER.findall(self.headers)).get(name) if self.headers else None
+
+
+class PullConsumer:
+    """A durable consumer's messages in batches of at most `batch_size`; call `next_batch` from one task."""
+
+    def __init__(self, client: Client, stream: str, consumer: str, *, batch_size: int) -> None:
+        self._client = client
+        self._next_subject = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}".encode()
+        self._info_subject = f"$JS.API.CONSUMER.INFO.{stream}.{consumer}"
+        self._batch_size = batch_size
+        self._inbox: RawInbox | None = None
+        self._arrived: deque[Delivery] = deque()
+        self._wake = asyncio.Event()
+        self._request = 0
+        self._request_left = 0
+        self._request_ends_at = 0.0
+        self._reconnects = -1
+
+    async def next_batch(self) -> list[Delivery]:
+        """Wait for at least one message, then hand over all that came."""
+        if self._inbox is None:
+            self._inbox = await RawInbox.open(self._client, self._on_message)
+        while not self._arrived:
+            await self._renew_request(self._inbox)
+            self._wake.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), 1.0)
+        count = min(len(self._arrived), self._batch_size)
+        batch = [self._arrived.popleft() for _ in range(count)]
+        await self._renew_request(self._inbox)
+        return batch
+
+    async def ack(self, deliveries: Sequence[Delivery]) -> None:
+        """Acknowledge work that is durable."""
+        await self._answer(deliveries, b"")
+
+    async def keep_alive(self, deliveries: Sequence[Delivery]) -> None:
+        """Tell JetStream that the work goes on, so that it does not deliver it again meanwhile."""
+        await self._answer(deliveries, b"+WPI")
+
+    async def ack_floor(self) -> int:
+        """The stream sequence below which every message is acknowledged."""
+        reply = await self._client.request(self._info_subject, b"", timeout=2)
+        return msgspec.json.decode(reply.data, type=_ConsumerInfo).ack_floor.stream_seq
+
+    async def _answer(self, deliveries: Sequence[Delivery], word: bytes) -> None:
+        if deliveries and self._inbox is not None:
+            line = b" %d\r\n%b\r\n" % (len(word), word)
+            await self._inbox.write(b"".join([b"PUB %b%b" % (one.ack_subject, line) for one in deliveries]))
+
+    async def _renew_request(self, inbox: RawInbox) -> None:
+        now = asyncio.get_running_loop().time()
+        if self._client.stats["reconnects"] != self._reconnects:
+            self._reconnects = self._client.stats["reconnects"]
+            self._request_left = 0
+        if self._request_left > self._batch_size // 2 and now < self._request_ends_at:
+            return
+        if len(self._arrived) >= self._batch_size or not self._client.is_connected:
+            return
+        self._request += 1
+        self._request_left = self._batch_size
+        self._request_ends_at = now + REQUEST_EXPIRES_SECONDS + 1
+        body = b'{"batch":%d,"expires":%d}' % (self._batch_size, int(REQUEST_EXPIRES_SECONDS * 1e9))
+        reply = b"%b.%d" % (inbox.prefix, self._request)
+        await inbox.write(b"PUB %b %b %d\r\n%b\r\n" % (self._next_subject, reply, len(body), body))
+
+    def _on_message(self, token: bytes, reply: bytes, data: bytes, headers: bytes | None) -> None:
+        if headers is not None and not data and (status := _STATUS.match(headers)):
+            if int(token) == self._request and status[1] != b"100":
+                self._request_left = 0
+            if status[1] not in (b"100", b"404", b"408"):
+                log.warning("pull_refused", status=headers.decode(errors="replace").strip())
+                return
+            self._wake.set()
+            return
+        if int(token) == self._request:
+            self._request_left -= 1
+        self._arrived.append(Delivery(data, headers, reply))
+        self._wake.set()
+
+
+class _Floor(msgspec.Struct, frozen=True):
+    stream_seq: int
+
+
+class _ConsumerInfo(msgspec.Struct, frozen=True):
+    ack_floor: _Floor

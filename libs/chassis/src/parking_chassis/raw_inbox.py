@@ -1,0 +1,51 @@
+"""One private NATS inbox whose messages reach a plain function straight from nats-py's parser.
+
+Used by the two modules of the uplink path, where nats-py's header parsing, queue and task per message cost more than
+the work itself. It rests on one private part of nats-py (`Client._process_msg`, pinned, contract-tested): the parser
+calls it for each message, and ours takes those of this subscription before anything else is spent on them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nats.aio.client import Client
+
+OnMessage = Callable[[bytes, bytes, bytes, bytes | None], None]
+
+
+class RawInbox:
+    """Messages to `<prefix>.<token>`, and writing as one buffer."""
+
+    def __init__(self, client: Client, prefix: str) -> None:
+        self._client = client
+        self.prefix = prefix.encode()
+
+    @classmethod
+    async def open(cls, client: Client, on_message: OnMessage) -> RawInbox:
+        """Subscribe a fresh inbox; `on_message(token, reply, data, headers)` runs inside the parser."""
+        inbox = cls(client, client.new_inbox())
+        subscription = await client.subscribe(f"{inbox.prefix.decode()}.*", cb=_never)
+        token_at = len(inbox.prefix) + 1
+        mine = subscription._id  # noqa: SLF001
+        theirs = client._process_msg  # noqa: SLF001
+
+        async def process(sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes | None) -> None:
+            if sid == mine:
+                on_message(subject[token_at:], reply, data, headers)
+            else:
+                await theirs(sid, subject, reply, data, headers)  # type: ignore[arg-type]  # None when headerless
+
+        client._process_msg = process  # type: ignore[method-assign]  # noqa: SLF001  see the docstring
+        return inbox
+
+    async def write(self, commands: bytes) -> None:
+        """Hand protocol lines to the connection as one buffer."""
+        await self._client._send_command(commands)  # noqa: SLF001
+        await self._client._flush_pending()  # noqa: SLF001
+
+
+async def _never(_message: object) -> None:
+    raise AssertionError("the raw inbox takes its messages before nats-py's own delivery")
