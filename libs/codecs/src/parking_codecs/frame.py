@@ -1,0 +1,44 @@
+"""The errors every codec states in the same words: a wrong port, a wrong length, an element cut short.
+
+Payload bytes come in; numbers and `CodecError`s go out. Nothing here knows a device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from parking_codecs.codec import CodecError
+
+
+def expect_length(f_port: int, payload: bytes, lengths: Collection[int]) -> None:
+    """Raise `CodecError` unless the payload has one of these lengths, in bytes."""
+    if len(payload) not in lengths:
+        wanted = " or ".join(str(length) for length in sorted(lengths))
+        raise CodecError(f"expected {wanted} bytes", f_port=f_port, length=len(payload))
+
+
+def expect_at_least(f_port: int, payload: bytes, length: int) -> None:
+    """Raise `CodecError` if the payload is shorter than this, in bytes."""
+    if len(payload) < length:
+        raise CodecError(f"expected at least {length} bytes", f_port=f_port, length=len(payload))
+
+
+def expect_application_port(f_port: int, payload: bytes) -> None:
+    """Raise `CodecError` for a frame that can carry no application data (families that ignore the port)."""
+    if not 1 <= f_port <= 223 or not payload:
+        raise CodecError("expected application data on fPort 1 to 223", f_port=f_port, length=len(payload))
+
+
+def unknown_port(f_port: int, payload: bytes, known: str) -> CodecError:
+    """Build the error for a port the family does not use; `known` lists those it does, with their meaning."""
+    return CodecError(f"unknown fPort, expected {known}", f_port=f_port, length=len(payload))
+
+
+def signed(data: bytes) -> int:
+    """Read a big-endian two's complement number."""
+    return int.from_bytes(data, "big", signed=True)
+
+
+def unsigned(data: bytes) -> int:
+    """Read a big-endian number without sign."""
+    return int.from_bytes(data, "big")
