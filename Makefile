@@ -34,11 +34,12 @@ run: setup ## everything on this machine, with a demo city, until Ctrl-C
 test: setup ## every test, on real embedded servers
 	$(BIN)/pytest -n 2 --dist loadgroup
 
-check: setup ## format, lint, types, import contracts, migrations
+check: setup ## format, lint, types, import contracts, migrations, house rules
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy libs/*/src services/*/src
 	$(BIN)/lint-imports
+	$(BIN)/pytest -q tests/architecture
 
 format: setup ## let ruff rewrite what it can
 	$(BIN)/ruff format .
