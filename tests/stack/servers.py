@@ -17,7 +17,7 @@ import pytest
 from nats.aio.client import Client
 
 from parkstream.embedded import ports
-from parkstream.embedded.nats import NatsPorts, NatsServer
+from parkstream.embedded.nats import SYNC_LATER, NatsPorts, NatsServer
 from parkstream.embedded.postgres import PostgresServer
 from parkstream.errors import OperatorError
 from parkstream.migrate import migrate_database
@@ -65,7 +65,7 @@ def make_postgres(directory: Path) -> PostgresServer:
 
 def make_nats(directory: Path, accounts: int = 0) -> NatsServer:
     server_ports = NatsPorts(ports.free_port(), ports.free_port(), ports.free_port())
-    return NatsServer(directory, server_ports, durable=False, accounts=accounts)
+    return NatsServer(directory, server_ports, sync_interval=SYNC_LATER, accounts=accounts)
 
 
 @pytest.fixture(scope="session")

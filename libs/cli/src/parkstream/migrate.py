@@ -101,10 +101,10 @@ async def migrate_database(database_url: str, directory: Path | None = None) -> 
 
 async def connect(database_url: str) -> asyncpg.Connection:
     """A connection, or `OperatorError` that says why there is none (the password is never printed)."""
+    # A statement whose client was killed ends within a second, and with it the lock.
+    session = {"application_name": "parkstream-migrate", "client_connection_check_interval": "1s"}
     try:
-        return await asyncpg.connect(
-            database_url, timeout=10, server_settings={"application_name": "parkstream-migrate"}
-        )
+        return await asyncpg.connect(database_url, timeout=10, server_settings=session)
     except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         place = database_url.rpartition("@")[2]
         raise OperatorError(

