@@ -47,6 +47,7 @@ CREATE TABLE occupancy.devices (
     profile_name        text NOT NULL DEFAULT '',
     codec_in_use        text,
     interval_seconds    integer,
+    silence_seconds     integer,
     last_seen_at        timestamptz,
     -- the LoRaWAN session and the last four before it
     dev_addr            text,
@@ -55,9 +56,13 @@ CREATE TABLE occupancy.devices (
     f_cnt_bitmap        bigint NOT NULL DEFAULT 0,
     highest_at          timestamptz,
     past_sessions       jsonb NOT NULL DEFAULT '[]',
-    -- the sensor layer
+    -- the sensor layer, and the place of the newest reading that said something about it
     occupied            boolean,
     occupied_since      timestamptz,
+    reading_session_at  timestamptz,
+    reading_f_cnt       bigint,
+    reading_occurred_at timestamptz,
+    reading_received_at timestamptz,
     silent              boolean NOT NULL DEFAULT false,
     pending_occupied    boolean,
     pending_since       timestamptz,

@@ -45,6 +45,7 @@ CREATE TABLE occupancy.stays (
     CHECK (departed_at >= arrived_at)
 ) WITH (fillfactor = 80);
 CREATE INDEX stays_of_space ON occupancy.stays (tenant_id, space_id, arrived_at);
+CREATE INDEX stays_in_order ON occupancy.stays (tenant_id, space_id, dev_eui, arrived_session, arrived_f_cnt);
 CREATE INDEX stays_received ON occupancy.stays USING brin (received_at);
 
 CREATE TABLE occupancy.state_changes (

@@ -17,8 +17,10 @@ FROM occupancy.spaces s;
 
 CREATE VIEW occupancy.device_directory AS
 SELECT d.tenant_id, d.dev_eui, d.name, d.profile_name, d.codec, d.codec_in_use, d.source, d.application_id,
-       d.interval_seconds, d.last_seen_at, d.occupied, d.silent, d.flap_score, d.flap_at, d.battery_volts,
-       d.battery_percent, d.temperature_celsius, d.rssi, d.snr, d.margin_db, d.external_power, d.decoder_errors,
+       d.interval_seconds, d.last_seen_at, d.occupied, d.silent, d.battery_volts, d.battery_percent,
+       -- the score halves every 10 min; six changes in quick succession are flapping
+       coalesce(d.flap_score * power(0.5, extract(epoch FROM now() - d.flap_at) / 600) >= 6, false) AS flapping,
+       d.temperature_celsius, d.rssi, d.snr, d.margin_db, d.external_power, d.decoder_errors,
        d.network_errors, d.last_error, d.latitude, d.longitude, s.id AS space_id
 FROM occupancy.devices d
 LEFT JOIN occupancy.spaces s

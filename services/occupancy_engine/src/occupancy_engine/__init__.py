@@ -1,1 +1,5 @@
-"""."""
+"""From uplinks to readings, stays and the state of every space.
+
+`uplinks` is the path of a batch, `commands` changes the nouns, `reservations` and `device_events` follow other
+streams, `clocks` is what happens by time alone. The rules are in `domain`, all SQL in `store`.
+"""
