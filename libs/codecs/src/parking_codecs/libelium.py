@@ -9,7 +9,8 @@ depends on frame type and firmware and is not published; they are kept as hex.
 | 1 | sequence number |
 
 Frame types: 0 information (a change), 1 keep-alive, 2 configuration, 4 and 5 start, 7 clock request; 3 and 6
-belong to downlinks, and bit 3 means nothing. Sources: Libelium "Smart Parking v2 Technical Guide"; the public Python package libelium-parking-sensor-v2 (vectors);
+belong to downlinks, and bit 3 means nothing.
+Sources: Libelium "Smart Parking v2 Technical Guide"; the public Python package libelium-parking-sensor-v2 (vectors);
 ZennerIoT/element-parsers (vectors of the preceding model, whose header is the same).
 The keep-alive period is a setting of the node (2 h by default, 3 h in its night mode).
 """
