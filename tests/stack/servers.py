@@ -206,7 +206,7 @@ async def nats_account(empty_nats_account: NatsAccount) -> NatsAccount:
 
 @pytest.fixture
 def private_postgres() -> Iterator[PostgresServer]:
-    """A running PostgreSQL of this test alone: `process.kill()`, `stop()`, `start()` as you like; not migrated."""
+    """A running PostgreSQL of this test alone: `kill()`, `stop()`, `start()` as you like; not migrated."""
     directory = scratch_directory("postgres")
     server = started(lambda: make_postgres(directory))
     yield server
@@ -216,7 +216,7 @@ def private_postgres() -> Iterator[PostgresServer]:
 
 @pytest.fixture
 def private_nats() -> Iterator[NatsServer]:
-    """A running NATS of this test alone: `process.kill()`, `stop()`, `start()` as you like; it has no streams."""
+    """A running NATS of this test alone: `kill()`, `stop()`, `start()` as you like; it has no streams."""
     directory = scratch_directory("nats")
     server = started(lambda: make_nats(directory))
     yield server

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -61,10 +62,10 @@ class Platform:
         }
         self.runs: list[subprocess.Popen[bytes]] = []
 
-    def up(self) -> subprocess.Popen[bytes]:
+    def up(self, *wrapper: str, python: Path = Path(sys.executable)) -> subprocess.Popen[bytes]:
         with self.output.open("ab") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", "parkstream.main", "up"],
+                [*wrapper, python, "-m", "parkstream.main", "up"],
                 env=self.environment,
                 cwd=self.output.parent,
                 stdin=subprocess.DEVNULL,
@@ -107,7 +108,7 @@ def platform() -> Iterator[Platform]:
     yield platform
     for process in platform.runs:
         child.stop_process(process, ((signal.SIGTERM, 12.0),))
-    print(platform.text() if platform.output.exists() else "up was never started")
+    print(platform.text() if platform.output.exists() else "never started")  # noqa: T201  shown when a test fails
     shutil.rmtree(home, ignore_errors=True)
 
 
@@ -196,21 +197,30 @@ def test_a_setting_of_the_wrong_type_is_named(platform: Platform) -> None:
     assert "PARKSTREAM_HTTP_PORT=http is not usable" in platform.text()
 
 
+def reachable_python(home: Path, account: places.Account) -> Path:
+    """A Python of this version that `account` may run: this one, or else the system's with our packages beside it."""
+    if places.can_reach(Path(sys.executable).resolve(), account):
+        return Path(sys.executable)
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    system = shutil.which(version, path="/usr/bin:/usr/local/bin")
+    site = Path(asyncpg.__file__).parents[1]
+    if system is None or not places.can_reach(site, account):
+        pytest.skip(f"the user {account.name} can reach neither this Python nor its packages")
+    subprocess.run([system, "-m", "venv", "--without-pip", home / "venv"], check=True)
+    shutil.copy2(Path(sysconfig.get_path("scripts")) / "nats-server", home / "venv" / "bin")
+    own_site = home / "venv" / "lib" / version / "site-packages"
+    (own_site / "ours.pth").write_text(f"import site; site.addsitedir({str(site)!r})\n")
+    return home / "venv" / "bin" / "python"
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 async def test_an_ordinary_user_runs_it_too(platform: Platform) -> None:
-    nobody = places.server_account()
-    if not places.can_reach(Path(sys.executable).resolve(), nobody):
-        pytest.skip(f"the user {nobody.name} cannot reach this Python, {Path(sys.executable).resolve()}")
     home = platform.output.parent
-    shutil.chown(home, nobody.uid, nobody.gid)
-    with platform.output.open("ab") as output:
-        process = subprocess.Popen(
-            ["runuser", "-u", nobody.name, "--", sys.executable, "-m", "parkstream.main", "up"],
-            env={**platform.environment, "HOME": str(home)},
-            cwd=home,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    platform.runs.append(process)
+    account = places.server_account()
+    python = reachable_python(home, account)
+    shutil.chown(home, account.uid, account.gid)
+    platform.environment["HOME"] = str(home)
+    platform.up("runuser", "-u", account.name, "--", python=python)
     await platform.ready()
-    assert (platform.data_dir / "postgres").stat().st_uid == nobody.uid
+    assert (platform.data_dir / "postgres" / "PG_VERSION").stat().st_uid == account.uid
+    assert {one.uids().real for one in platform.children()} == {account.uid}

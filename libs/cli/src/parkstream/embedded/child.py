@@ -96,6 +96,13 @@ def stop_process(process: subprocess.Popen[bytes], steps: Sequence[tuple[signal.
     process.wait()
 
 
+def kill_process(process: "subprocess.Popen[bytes] | None") -> None:
+    """Kill -9, and wait until the process is gone."""
+    if process is not None:
+        process.kill()
+        process.wait()
+
+
 def stop_orphan(orphan: psutil.Process, steps: Sequence[tuple[signal.Signals, float]]) -> None:
     """End a process that is not our child, by the same steps and then SIGKILL."""
     for number, patience_seconds in (*steps, (signal.SIGKILL, 5.0)):

@@ -145,6 +145,7 @@ class NatsServer:
 
     def prepare(self) -> None:
         """Render the configuration and end a server that an earlier run left behind. Idempotent; blocks."""
+        self.stop()
         places.make_data_dir(self.data_dir)
         places.make_private_dir(self.data_dir / "secrets", self.account)
         places.make_private_dir(self.home, self.account)
@@ -170,6 +171,11 @@ class NatsServer:
     def wait_ready(self) -> None:
         """Block until JetStream has recovered its streams and the MQTT listener answers."""
         child.wait_ready(self.process, self._is_ready, self.name, self.log)
+
+    def kill(self) -> None:
+        """Kill -9, as a test or the kernel would; `start()` recovers."""
+        child.kill_process(self.process)
+        self.process = None
 
     def stop(self, patience_seconds: float = STOP_PATIENCE_SECONDS) -> None:
         """End the server. Harmless when it does not run."""

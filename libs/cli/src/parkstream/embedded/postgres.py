@@ -50,7 +50,6 @@ SETTINGS = {
 NOT_DURABLE = {
     "fsync": "off",
     "full_page_writes": "off",
-    "synchronous_commit": "off",
     "shared_buffers": "64MB",
     "max_wal_size": "1GB",
     "max_connections": "200",
@@ -112,6 +111,7 @@ class PostgresServer:
 
     def prepare(self) -> None:
         """Make the cluster if there is none, and end whatever an earlier run left behind. Idempotent; blocks."""
+        self.stop()
         places.make_data_dir(self.data_dir)
         places.make_private_dir(self.data_dir / "secrets", self.account)
         if not (self.cluster / "PG_VERSION").exists():
@@ -136,6 +136,11 @@ class PostgresServer:
     def wait_ready(self) -> None:
         """Block until the server we spawned says so itself, in its pid file."""
         child.wait_ready(self.process, self._is_ready, "PostgreSQL", self.log)
+
+    def kill(self) -> None:
+        """Kill -9 of the postmaster, as a test or the kernel would; `start()` recovers."""
+        child.kill_process(self.process)
+        self.process = None
 
     def stop(self, patience_seconds: float = STOP_PATIENCE_SECONDS) -> None:
         """End the server: roll back and checkpoint, or else at once. Harmless when it does not run."""
