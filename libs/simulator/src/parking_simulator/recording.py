@@ -8,17 +8,16 @@ heartbeat after the end; some join again on the way, and some frames carry no ap
 from __future__ import annotations
 
 import heapq
-import math
 import random
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
-from parking_simulator.fleet_plan import dev_addr
-from parking_simulator.occurrences import SECOND_NS, Device, Join, Occurrence, Uplink
-from parking_simulator.sensors import Payload, Say, Sensation, SensorModel
+from parking_simulator.occurrences import SECOND_NS, Device, Occurrence
+from parking_simulator.sensors import Payload, Sensation, SensorModel
 from parking_simulator.stays import Interval
+from parking_simulator.voice import Voice
 
 SETTLING_SECONDS: Final = 3_600  # devices come up during the hour before the first arrival
 SHARE_MAC_ONLY: Final = 0.02
@@ -55,88 +54,44 @@ def timeline(bay: RecordedBay, plan: Plan) -> Iterator[Occurrence]:
     dice = random.Random(f"{plan.seed}/{bay.device.dev_eui}")  # noqa: S311  a simulation, not a secret
     voice = Voice(bay.device, bay.model)
     boot = plan.span.start - dice.randrange(60, SETTLING_SECONDS)
-    yield voice.join(boot)
-    yield voice.say(bay.model.start_up, boot + 5)
-    yield voice.say(_mac_only, boot + 7)
+    yield voice.join(boot * SECOND_NS)
+    yield voice.say(bay.model.start_up, (boot + 5) * SECOND_NS)
+    yield voice.say(_mac_only, (boot + 7) * SECOND_NS)
     for at, occasion in _occasions(bay, plan, boot, dice):
-        if occasion is _rejoin:
-            yield voice.join(at)
-            yield voice.say(bay.model.start_up, at)
-        elif occasion is bay.model.change:
-            voice.turn(at)
-            yield voice.say(bay.model.change, at)
-        else:
-            yield voice.say(occasion, at)
+        at_ns = at * SECOND_NS
+        match occasion:
+            case "change":
+                voice.turn(at_ns)
+                yield voice.say(bay.model.change, at_ns)
+            case "beat":
+                yield voice.say(bay.model.heartbeat, at_ns)
+            case "mac_only":
+                yield voice.say(_mac_only, at_ns)
+            case "rejoin":
+                yield voice.join(at_ns)
+                yield voice.say(bay.model.start_up, at_ns)
 
 
-def _occasions(bay: RecordedBay, plan: Plan, boot: int, dice: random.Random) -> Iterator[tuple[int, Say]]:
-    """When the device speaks after its start, and about what; at the same instant the change goes first."""
+Occasion = Literal["change", "beat", "mac_only", "rejoin"]
+_PRECEDENCE: Final[dict[Occasion, int]] = {"change": 0, "beat": 1, "mac_only": 2, "rejoin": 3}
+
+
+def _occasions(bay: RecordedBay, plan: Plan, boot: int, dice: random.Random) -> Iterator[tuple[int, Occasion]]:
+    """When the device speaks after its start, and why; at the same second a change goes first."""
     every = plan.heartbeat_seconds or bay.model.heartbeat_seconds
     beats = range(boot + every, plan.span.end + every, every)
-    streams = [
-        ((at, 0, bay.model.change) for stay in bay.stays for at in stay),
-        ((at, 1, bay.model.heartbeat) for at in beats),
-        ((at, 2, _mac_only) for at in beats if dice.random() < SHARE_MAC_ONLY),
-    ]
+    occasions: list[tuple[int, Occasion]] = [(at, "change") for stay in bay.stays for at in stay]
+    occasions += [(at, "beat") for at in beats]
+    occasions += [(at, "mac_only") for at in beats if dice.random() < SHARE_MAC_ONLY]
     if dice.random() < plan.rejoining:
-        streams.append((at, 3, _rejoin) for at in (dice.randrange(plan.span.start, plan.span.end),))
-    for at, _, occasion in heapq.merge(*streams, key=lambda entry: entry[:2]):
-        yield at, occasion
+        occasions.append((dice.randrange(plan.span.start, plan.span.end), "rejoin"))
+    return iter(sorted(occasions, key=_order))
+
+
+def _order(entry: tuple[int, Occasion]) -> tuple[int, int]:
+    return entry[0], _PRECEDENCE[entry[1]]
 
 
 def _mac_only(_felt: Sensation) -> Payload:
     """An answer to the network's MAC commands: no application data, and nothing about the bay."""
     return Payload(0, b"")
-
-
-def _rejoin(_felt: Sensation) -> Payload:
-    raise AssertionError("a marker in the timeline; a join carries no payload")
-
-
-class Voice:
-    """One device's counters and senses: turns "say this now" into a frame."""
-
-    def __init__(self, device: Device, model: SensorModel) -> None:
-        self.device = device
-        self.model = model
-        self.occupied = False
-        self._session = 0
-        self._dev_addr = ""
-        self._f_cnt = 0
-        self._turned_at: int | None = None
-        self._previous_minutes = 0
-
-    def join(self, at: int) -> Join:
-        """A new session at this second."""
-        self._dev_addr = dev_addr(self.device.dev_eui, self._session)
-        self._session += 1
-        self._f_cnt = 0
-        return Join(self.device, at * SECOND_NS, self._dev_addr)
-
-    def turn(self, at: int) -> None:
-        """The bay's state changes at this second."""
-        self.occupied = not self.occupied
-        self._previous_minutes = (at - self._turned_at) // 60 if self._turned_at is not None else 0
-        self._turned_at = at
-
-    def say(self, what: Say, at: int, *, fraction_ns: int = 0) -> Uplink:
-        """The next frame of this session, at this second (and `fraction_ns`)."""
-        payload = what(self._sensation(at))
-        frame = Uplink(
-            self.device, at * SECOND_NS + fraction_ns, self._dev_addr, self._f_cnt, payload.f_port, payload.data
-        )
-        self._f_cnt += 1
-        return frame
-
-    def _sensation(self, at: int) -> Sensation:
-        day = math.sin(2 * math.pi * (at % 86_400) / 86_400)
-        drained = self._f_cnt % 5_000 / 5_000
-        return Sensation(
-            occupied=self.occupied,
-            at_seconds=at,
-            sequence=self._f_cnt,
-            celsius=round(18 + 7 * day),
-            volts=3.6 - 0.3 * drained,
-            percent=100 - round(60 * drained),
-            previous_minutes=self._previous_minutes,
-        )
