@@ -95,7 +95,8 @@ async def _failing(checks: Mapping[str, Check]) -> dict[str, str]:
 
 async def _within_3_seconds(check: Check) -> str | None:
     try:
-        return await asyncio.wait_for(check(), 3)
+        async with asyncio.timeout(3):
+            return await check()
     except TimeoutError:
         return "no answer within 3 s"
 

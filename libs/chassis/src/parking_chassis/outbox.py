@@ -90,7 +90,8 @@ class OutboxRelay:
                 while True:
                     if await self._relay_batch(connection) < BATCH:
                         with contextlib.suppress(TimeoutError):
-                            await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
+                            async with asyncio.timeout(POLL_SECONDS):
+                                await self._wake.wait()
                     self._wake.clear()
             finally:
                 with contextlib.suppress(*DATABASE_AWAY):

@@ -60,5 +60,6 @@ async def running(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 async def until_stopped(stop: asyncio.Event, seconds: float) -> bool:
     """Wait `seconds`, or less when the service stops; true when it stops."""
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), seconds)
+        async with asyncio.timeout(seconds):
+            await stop.wait()
     return stop.is_set()

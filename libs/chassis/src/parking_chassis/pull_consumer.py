@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 REQUEST_EXPIRES_SECONDS = 10.0
+REFUSED_SECONDS = 0.5
 _STATUS = re.compile(rb"NATS/1\.0 (\d{3})")
+_PENDING = re.compile(rb"Nats-Pending-Messages: *(\d+)")
 _HEADER = re.compile(rb"\r\n([^:\r\n]+): *([^\r\n]*)")
 
 
@@ -35,6 +37,7 @@ class Delivery(msgspec.Struct, frozen=True, gc=False):
     payload: bytes
     headers: bytes | None
     ack_subject: bytes
+    subject: bytes = b""
 
     @property
     def stream_sequence(self) -> int:
@@ -65,6 +68,7 @@ class PullConsumer:
         self._request = 0
         self._request_left = 0
         self._request_ends_at = 0.0
+        self._paused_until = 0.0
         self._reconnects = -1
 
     async def next_batch(self) -> list[Delivery]:
@@ -75,7 +79,8 @@ class PullConsumer:
             await self._renew_request(self._inbox)
             self._wake.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), 1.0)
+                async with asyncio.timeout(1.0):  # not wait_for: until Python 3.12 it may swallow a cancellation
+                    await self._wake.wait()
         count = min(len(self._arrived), self._batch_size)
         batch = [self._arrived.popleft() for _ in range(count)]
         await self._renew_request(self._inbox)
@@ -88,6 +93,10 @@ class PullConsumer:
     async def keep_alive(self, deliveries: Sequence[Delivery]) -> None:
         """Tell JetStream that the work goes on, so that it does not deliver it again meanwhile."""
         await self._answer(deliveries, b"+WPI")
+
+    async def nak(self, deliveries: Sequence[Delivery], *, delay_seconds: float) -> None:
+        """Ask for these again, after a while."""
+        await self._answer(deliveries, b'-NAK {"delay":%d}' % int(delay_seconds * 1e9))
 
     async def ack_floor(self) -> int:
         """The stream sequence below which every message is acknowledged."""
@@ -104,30 +113,38 @@ class PullConsumer:
         if self._client.stats["reconnects"] != self._reconnects:
             self._reconnects = self._client.stats["reconnects"]
             self._request_left = 0
-        if self._request_left > self._batch_size // 2 and now < self._request_ends_at:
+        if now >= self._request_ends_at:
+            self._request_left = 0
+        if self._request_left > self._batch_size // 2:
             return
-        if len(self._arrived) >= self._batch_size or not self._client.is_connected:
+        if len(self._arrived) >= self._batch_size or not self._client.is_connected or now < self._paused_until:
             return
         self._request += 1
-        self._request_left = self._batch_size
+        self._request_left += self._batch_size
         self._request_ends_at = now + REQUEST_EXPIRES_SECONDS + 1
         body = b'{"batch":%d,"expires":%d}' % (self._batch_size, int(REQUEST_EXPIRES_SECONDS * 1e9))
         reply = b"%b.%d" % (inbox.prefix, self._request)
         await inbox.write(b"PUB %b %b %d\r\n%b\r\n" % (self._next_subject, reply, len(body), body))
 
-    def _on_message(self, token: bytes, reply: bytes, data: bytes, headers: bytes | None) -> None:
-        if headers is not None and not data and (status := _STATUS.match(headers)):
-            if int(token) == self._request and status[1] != b"100":
-                self._request_left = 0
-            if status[1] not in (b"100", b"404", b"408"):
-                log.warning("pull_refused", status=headers.decode(errors="replace").strip())
-                return
-            self._wake.set()
-            return
-        if int(token) == self._request:
+    def _on_message(self, subject: bytes, reply: bytes, data: bytes, headers: bytes | None) -> None:
+        if self._inbox is None or self._inbox.token_of(subject) is None:
             self._request_left -= 1
-        self._arrived.append(Delivery(data, headers, reply))
+            self._arrived.append(Delivery(data, headers, reply, subject))
+        else:
+            self._on_status(headers or b"")
         self._wake.set()
+
+    def _on_status(self, headers: bytes) -> None:
+        """A request ended, by time (408) or by the server: what it asked for and did not get will not come."""
+        status = _STATUS.match(headers)
+        if status is None or status[1] == b"100":
+            return
+        undelivered = _PENDING.search(headers)
+        # Without a count (503: nobody answers, 404: nothing there) the request brought nothing at all.
+        self._request_left = max(0, self._request_left - (int(undelivered[1]) if undelivered else self._batch_size))
+        if status[1] not in (b"404", b"408"):
+            log.warning("pull_refused", status=headers.decode(errors="replace").strip())
+            self._paused_until = asyncio.get_running_loop().time() + REFUSED_SECONDS
 
 
 class _Floor(msgspec.Struct, frozen=True):

@@ -17,7 +17,11 @@ OnMessage = Callable[[bytes, bytes, bytes, bytes | None], None]
 
 
 class RawInbox:
-    """Messages to `<prefix>.<token>`, and writing as one buffer."""
+    """Messages to `<prefix>.<token>`, and writing as one buffer.
+
+    A message that JetStream delivers to the inbox carries the subject it was stored under; an answer or a status
+    carries the inbox's own, and `token_of` tells which request it belongs to.
+    """
 
     def __init__(self, client: Client, prefix: str) -> None:
         self._client = client
@@ -25,21 +29,25 @@ class RawInbox:
 
     @classmethod
     async def open(cls, client: Client, on_message: OnMessage) -> RawInbox:
-        """Subscribe a fresh inbox; `on_message(token, reply, data, headers)` runs inside the parser."""
+        """Subscribe a fresh inbox; `on_message(subject, reply, data, headers)` runs in the parser and never raises."""
         inbox = cls(client, client.new_inbox())
         subscription = await client.subscribe(f"{inbox.prefix.decode()}.*", cb=_never)
-        token_at = len(inbox.prefix) + 1
         mine = subscription._id  # noqa: SLF001
         theirs = client._process_msg  # noqa: SLF001
 
         async def process(sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes | None) -> None:
             if sid == mine:
-                on_message(subject[token_at:], reply, data, headers)
+                on_message(subject, reply, data, headers)
             else:
                 await theirs(sid, subject, reply, data, headers)  # type: ignore[arg-type]  # None when headerless
 
         client._process_msg = process  # type: ignore[method-assign]  # noqa: SLF001  see the docstring
         return inbox
+
+    def token_of(self, subject: bytes) -> int | None:
+        """The number that a request put behind the prefix; None for a message stored under a subject of its own."""
+        prefix, _, token = subject.rpartition(b".")
+        return int(token) if prefix == self.prefix else None
 
     async def write(self, commands: bytes) -> None:
         """Hand protocol lines to the connection as one buffer."""

@@ -78,6 +78,7 @@ class WindowedPublisher:
         self._alone: deque[Publication] = deque()
         self._sent: dict[int, _Unit] = {}
         self._next_unit = 0
+        self._inbox: RawInbox | None = None
         self._wake = asyncio.Event()
         self.refused: str | None = None
 
@@ -94,10 +95,11 @@ class WindowedPublisher:
 
     async def run(self) -> None:
         """Publish for ever."""
-        inbox = await RawInbox.open(self._client, self._on_ack)
+        self._inbox = inbox = await RawInbox.open(self._client, self._on_ack)
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), 1.0)
+                async with asyncio.timeout(1.0):  # not wait_for: until Python 3.12 it may swallow a cancellation
+                    await self._wake.wait()
             self._wake.clear()
             self._take_back_unanswered()
             if self._client.is_connected and not self._paused:
@@ -118,8 +120,9 @@ class WindowedPublisher:
             self._sent[number] = _Unit(taken, now)
             yield from _encode_unit(taken, b"%b.%d" % (prefix, number), number)
 
-    def _on_ack(self, token: bytes, _reply: bytes, data: bytes, headers: bytes | None) -> None:
-        unit = self._sent.pop(int(token), None)
+    def _on_ack(self, subject: bytes, _reply: bytes, data: bytes, headers: bytes | None) -> None:
+        number = self._inbox.token_of(subject) if self._inbox is not None else None
+        unit = self._sent.pop(number, None) if number is not None else None
         if unit is None:
             return
         self._wake.set()
@@ -152,7 +155,8 @@ class WindowedPublisher:
     def _take_back_unanswered(self) -> None:
         """A PubAck that never came: the message may be durable or not, so publish it again with the same id."""
         late = asyncio.get_running_loop().time() - CONFIRM_SECONDS
-        for number in [number for number, unit in self._sent.items() if unit.sent_at < late]:
+        # From the newest to the oldest: each goes in front of those taken back before it.
+        for number in sorted((number for number, unit in self._sent.items() if unit.sent_at < late), reverse=True):
             self._alone.extendleft(reversed(self._sent.pop(number).publications))
 
 

@@ -1,0 +1,17 @@
+"""What the chassis tests share: a client that reconnects, as those of the services do."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from nats.aio.client import Client
+
+from parking_chassis.nats_connection import connect_nats
+from stack.servers import NatsAccount
+
+
+@pytest.fixture
+async def nats_reconnecting(nats_account: NatsAccount) -> AsyncIterator[Client]:
+    """A client as the services open it, on an account with all streams."""
+    client = await connect_nats(nats_account.url, name="chassis-test")
+    yield client
+    await client.close()
