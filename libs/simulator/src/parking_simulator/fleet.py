@@ -58,9 +58,12 @@ async def provision(client: CommandClient, fleet: Fleet, on_space: Callable[[], 
                 outcome.found += 1
             on_space()
 
-    async with asyncio.TaskGroup() as workers:
-        for _ in range(min(COMMANDS_IN_FLIGHT, len(fleet.spaces))):
-            workers.create_task(work())
+    try:
+        async with asyncio.TaskGroup() as workers:
+            for _ in range(min(COMMANDS_IN_FLIGHT, len(fleet.spaces))):
+                workers.create_task(work())
+    except ExceptionGroup as failures:
+        raise failures.exceptions[0] from failures  # the workers fail alike: one reason is enough
     return outcome
 
 
