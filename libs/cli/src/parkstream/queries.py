@@ -5,7 +5,6 @@ In: a connection as the database's owner. Out: plain values. Nothing here writes
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import datetime
 from uuid import UUID
 
 import asyncpg
@@ -49,17 +48,11 @@ async def stays_of_site(connection: asyncpg.Connection, tenant_id: UUID, site_id
     return stays
 
 
-async def count_readings(
-    connection: asyncpg.Connection, tenant_id: UUID, dev_euis: Sequence[str], since: datetime
-) -> int:
-    """How many readings these devices have, of those received from `since` on."""
+async def count_readings(connection: asyncpg.Connection, tenant_id: UUID, dev_euis: Sequence[str]) -> int:
+    """How many readings these devices have."""
     count: int = await connection.fetchval(
-        """
-        SELECT count(*) FROM occupancy.sensor_readings
-        WHERE tenant_id = $1 AND dev_eui = ANY($2) AND received_at >= $3
-        """,
+        "SELECT count(*) FROM occupancy.sensor_readings WHERE tenant_id = $1 AND dev_eui = ANY($2)",
         tenant_id,
         dev_euis,
-        since,
     )
     return count
