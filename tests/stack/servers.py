@@ -149,7 +149,7 @@ class NatsAccount:
 
     async def connect(self) -> Client:
         """A connected nats-py client, closed after the test."""
-        client = await nats.connect(self.url, allow_reconnect=False)
+        client = await nats.connect(self.url, allow_reconnect=False, max_reconnect_attempts=1)
         self._clients.append(client)
         return client
 

@@ -76,6 +76,11 @@ class Platform:
         self.runs.append(process)
         return process
 
+    def run(self, command: str) -> subprocess.CompletedProcess[str]:
+        """Another command, on the same platform."""
+        program = [sys.executable, "-m", "parkstream.main", command]
+        return subprocess.run(program, env=self.environment, capture_output=True, text=True, check=False, timeout=30)
+
     def says(self, text: str, times: int = 1) -> Callable[[], bool]:
         return lambda: self.text().count(text) >= times
 
@@ -136,7 +141,7 @@ async def test_what_dies_is_restarted_and_ctrl_c_ends_everything(platform: Platf
     async def served_again() -> bool:
         try:
             connection = await asyncpg.connect(found.database_url)
-            client = await nats.connect(found.nats_url, allow_reconnect=False)
+            client = await nats.connect(found.nats_url, allow_reconnect=False, max_reconnect_attempts=1)
         except (OSError, asyncpg.PostgresError, nats.errors.Error):
             return False
         applied = await connection.fetchval("SELECT count(*) FROM parkstream.migrations")
@@ -146,6 +151,8 @@ async def test_what_dies_is_restarted_and_ctrl_c_ends_everything(platform: Platf
         return applied > 0
 
     await eventually(served_again)
+    await eventually(lambda: platform.run("doctor").returncode == 0, timeout=30, message=platform.run("doctor").stdout)
+    assert platform.run("migrate").stdout == "database: up to date\nstreams: up to date\n"
     everyone = platform.children()
     assert len(everyone) >= len(SERVICES) + 3
     began = time.monotonic()

@@ -49,6 +49,26 @@ async def apply_streams(nats_url: str, streams: Iterable[Stream] = STREAMS, *, r
         await client.close()
 
 
+async def not_as_declared(context: JetStreamContext, streams: Iterable[Stream] = STREAMS) -> list[str]:
+    """What `apply_streams` would create or change, by name; nothing is touched."""
+    wrong: list[str] = []
+    for stream in streams:
+        try:
+            info = await context.stream_info(stream.name)
+        except NotFoundError:
+            wrong.append(stream.name)
+            continue
+        if _differs(info.config.as_dict(), stream_config(stream, info.config.num_replicas or 1).as_dict()):
+            wrong.append(stream.name)
+        found = {consumer.name: consumer.config.as_dict() for consumer in await context.consumers_info(stream.name)}
+        wrong += [
+            f"{stream.name}/{consumer.name}"
+            for consumer in stream.consumers
+            if consumer.name not in found or _differs(found[consumer.name], consumer_config(consumer).as_dict())
+        ]
+    return wrong
+
+
 async def connect(nats_url: str) -> Client:
     """A client, or `OperatorError` that says why there is none (the password is never printed)."""
     place = nats_url.rpartition("@")[2]
@@ -59,7 +79,14 @@ async def connect(nats_url: str) -> Client:
 
     try:
         return await nats.connect(
-            nats_url, name="parkstream", connect_timeout=5, allow_reconnect=False, error_cb=remember
+            nats_url,
+            name="parkstream",
+            connect_timeout=5,
+            allow_reconnect=False,
+            # Without these two, a refused connection is tried sixty times, two seconds apart, all the same.
+            max_reconnect_attempts=1,
+            reconnect_time_wait=0.1,
+            error_cb=remember,
         )
     except (OSError, TimeoutError, NatsError, ValueError) as error:
         reason = reported[-1] if reported else error

@@ -17,6 +17,7 @@ import typer
 from rich.console import Console
 
 from parkstream import stack
+from parkstream.checks.services import ask_ready
 from parkstream.embedded import places
 from parkstream.jobs import ServerJob, ServiceJob
 from parkstream.migrate import migrate_database
@@ -168,15 +169,6 @@ class Up:
         for name, value in lines.items():
             self._console.print(f"  {name:<16} {value}", markup=False)
         self._console.print("  Ctrl-C ends everything.\n")
-
-
-async def ask_ready(client: httpx.AsyncClient, port: int) -> str:
-    """An empty string when the service on `port` is ready, else what it says or why it does not answer."""
-    try:
-        answer = await client.get(f"http://127.0.0.1:{port}/ready")
-    except httpx.TransportError as error:
-        return f"no answer on port {port} ({type(error).__name__})"
-    return "" if answer.status_code == httpx.codes.OK else answer.text
 
 
 def without_password(url: str) -> str:

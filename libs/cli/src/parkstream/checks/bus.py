@@ -1,0 +1,55 @@
+"""NATS: reachable, with JetStream, streams and consumers as declared, large enough messages, writes synced."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+from nats.js.errors import APIError
+
+from parking_contracts.streams import MAX_PAYLOAD_BYTES, STREAMS
+from parkstream.checks import Finding
+from parkstream.errors import OperatorError
+from parkstream.streams import connect, not_as_declared
+
+
+async def check_bus(nats_url: str, monitor_url: str | None) -> AsyncIterator[Finding]:
+    """Findings about the server at this URL; `monitor_url` (its HTTP monitoring) shows how it syncs."""
+    try:
+        client = await connect(nats_url)
+    except OperatorError as error:
+        yield Finding("NATS", error.problem, error.remedy)
+        return
+    try:
+        small = client.max_payload < MAX_PAYLOAD_BYTES
+        state = f"{client.connected_server_version} at {nats_url.rpartition('@')[2]}"
+        state += f", messages up to {client.max_payload >> 20} MiB"
+        yield Finding("NATS", state, f"Set max_payload to {MAX_PAYLOAD_BYTES >> 20}MB" if small else "")
+        yield await _streams(client)
+    finally:
+        await client.close()
+    yield await _sync(monitor_url)
+
+
+async def _streams(client: Client) -> Finding:
+    try:
+        wrong = await not_as_declared(client.jetstream(timeout=5))
+    except (APIError, NatsError, TimeoutError) as error:
+        return Finding("JetStream", f"does not answer: {error}", "Enable JetStream for this account")
+    if wrong:
+        return Finding("streams", f"missing or different: {', '.join(wrong)}", "Run: parkstream migrate")
+    consumers = sum(len(stream.consumers) for stream in STREAMS)
+    return Finding("streams", f"{len(STREAMS)} streams and {consumers} consumers as declared")
+
+
+async def _sync(monitor_url: str | None) -> Finding:
+    if monitor_url is None:
+        return Finding("sync", "an external server; one node needs sync_interval: always, a cluster R3 streams")
+    try:
+        async with httpx.AsyncClient(trust_env=False, timeout=2) as http:
+            config = (await http.get(f"{monitor_url}/jsz", params={"config": "true"})).json().get("config", {})
+    except httpx.TransportError:
+        return Finding("sync", f"not known: no monitoring at {monitor_url}", "Restart: parkstream up")
+    if config.get("sync_always"):
+        return Finding("sync", "every write")
+    return Finding("sync", "later than acknowledged", "Set sync_interval: always")
