@@ -59,6 +59,7 @@ CREATE TABLE occupancy.devices (
     -- the sensor layer, and the place of the newest reading that said something about it
     occupied            boolean,
     occupied_since      timestamptz,
+    newest_occupied     boolean,
     reading_session_at  timestamptz,
     reading_f_cnt       bigint,
     reading_occurred_at timestamptz,
@@ -119,6 +120,7 @@ CREATE TABLE occupancy.spaces (
     reservation_id    uuid,
     reservation_since timestamptz,
     reservation_until timestamptz,
+    released_last     uuid[] NOT NULL DEFAULT '{}',
     -- what they come to
     state             text NOT NULL
                       CHECK (state IN ('free', 'occupied', 'reserved', 'maintenance', 'unknown')),
@@ -139,6 +141,7 @@ CREATE UNIQUE INDEX spaces_live_display ON occupancy.spaces (tenant_id, display_
 CREATE INDEX spaces_by_position ON occupancy.spaces (tenant_id, latitude, longitude)
     WHERE deleted_at IS NULL AND latitude IS NOT NULL;
 CREATE INDEX spaces_override_until ON occupancy.spaces (override_until) WHERE override_until IS NOT NULL;
+CREATE INDEX spaces_reservation_until ON occupancy.spaces (reservation_until) WHERE reservation_until IS NOT NULL;
 
 GRANT SELECT, INSERT, UPDATE, DELETE
     ON occupancy.sites, occupancy.applications, occupancy.devices, occupancy.spaces TO occupancy_engine;

@@ -92,10 +92,10 @@ GRANT SELECT, INSERT, UPDATE, DELETE
 GRANT SELECT, INSERT ON occupancy.state_changes TO occupancy_engine;
 
 -- Partition upkeep is the owner's right; the engine may only ask for it. `keep` null keeps everything.
-CREATE FUNCTION occupancy.keep_partitions(parent text, step interval, ahead integer, keep interval) RETURNS integer
+CREATE FUNCTION occupancy.keep_partitions(parent text, unit text, ahead integer, keep interval) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    unit    text := CASE WHEN step = interval '1 day' THEN 'day' ELSE 'month' END;
+    step    interval := ('1 ' || unit)::interval;
     lower_  timestamptz := date_trunc(unit, now(), 'UTC');
     changed integer := 0;
     name_   text;
@@ -129,5 +129,5 @@ END
 $$;
 REVOKE ALL ON FUNCTION occupancy.keep_partitions FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION occupancy.keep_partitions TO occupancy_engine;
-SELECT occupancy.keep_partitions('sensor_readings', interval '1 day', 3, NULL);
-SELECT occupancy.keep_partitions('state_changes', interval '1 month', 2, NULL);
+SELECT occupancy.keep_partitions('sensor_readings', 'day', 3, NULL);
+SELECT occupancy.keep_partitions('state_changes', 'month', 2, NULL);

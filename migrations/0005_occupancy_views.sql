@@ -37,3 +37,4 @@ GRANT USAGE ON SCHEMA occupancy TO api_gateway, reservation_service, downlink_di
 GRANT SELECT ON occupancy.space_directory, occupancy.site_directory
     TO api_gateway, reservation_service, downlink_dispatcher;
 GRANT SELECT ON occupancy.device_directory, occupancy.stay_history, occupancy.state_history TO api_gateway;
+GRANT SELECT ON occupancy.device_directory TO occupancy_engine;

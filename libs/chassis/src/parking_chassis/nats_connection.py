@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import random
 import signal
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import nats
 import structlog
 from nats.aio.client import Client, Server
+from nats.errors import Error as NatsError
 
 log = structlog.get_logger()
 
@@ -62,6 +64,21 @@ async def connect_nats(url: str, *, name: str) -> Client:
 
     client.close = close_on_purpose  # type: ignore[method-assign]  # the one way to tell our close from theirs
     return client
+
+
+def nats_check(client: Client) -> Callable[[], Awaitable[str | None]]:
+    """A health check: what is wrong with the connection, or None."""
+
+    async def check() -> str | None:
+        if not client.is_connected:
+            return "nats: not connected, trying again"
+        try:
+            await client.flush(timeout=2)
+        except NatsError as error:
+            return f"nats: {error!r}"
+        return None
+
+    return check
 
 
 def _any_server_after_a_random_pause(servers: list[Server], _info: dict[str, Any]) -> tuple[Server, float]:

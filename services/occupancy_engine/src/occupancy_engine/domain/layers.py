@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 
 import msgspec
+
 from parking_contracts.space import Layer, SpaceState
 
 FREE, OCCUPIED, RESERVED = SpaceState.FREE, SpaceState.OCCUPIED, SpaceState.RESERVED
@@ -41,10 +42,11 @@ class Sensor(msgspec.Struct, frozen=True):
 
 
 class Reserved(msgspec.Struct, frozen=True):
-    """A reservation whose window is open."""
+    """A reservation whose window is open. It ends by its own event; `until` bounds it should that never come."""
 
     reservation_id: str
     since: datetime
+    until: datetime | None = None
 
 
 class Layers(msgspec.Struct, frozen=True):

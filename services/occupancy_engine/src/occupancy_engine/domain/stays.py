@@ -68,23 +68,19 @@ def repair(readings: Sequence[Reading], stored: Sequence[Stay]) -> Repair:
     arrival; the one that the last reading stands in keeps its own departure.
     """
     first, last = readings[0], readings[-1]
-    entering = next((stay for stay in stored if stay.arrived < first.place and _lasts_at(stay, first.place)), None)
-    if entering is not None and not first.occupied and entering.departed == first.place:
-        entering = None  # it ends just where the stretch begins
-        stored = [stay for stay in stored if stay.departed != first.place]
+    entering = None
+    if first.occupied:
+        entering = next(
+            (stay for stay in stored if stay.arrived < first.place and _lasts_after(stay, first.place)), None
+        )
+    if entering is None:
+        stored = [stay for stay in stored if stay.arrived >= first.place]
     leaving = next((stay for stay in stored if stay.arrived <= last.place and _lasts_after(stay, last.place)), None)
-    running = None
-    if entering is not None:
-        running = msgspec.structs.replace(entering, departed=None, departed_at=None, id=None)
-    folded = fold(readings, running)
-    if folded and folded[-1].departed is None and leaving is not None:
+    folded = fold(readings, entering and msgspec.structs.replace(entering, departed=None, departed_at=None, id=None))
+    if leaving is not None and folded and folded[-1].departed is None:
         departed_at = leaving.departed_at and max(leaving.departed_at, folded[-1].arrived_at)
         folded[-1] = msgspec.structs.replace(folded[-1], departed=leaving.departed, departed_at=departed_at)
     return _difference(folded, stored)
-
-
-def _lasts_at(stay: Stay, place: Place) -> bool:
-    return stay.departed is None or stay.departed >= place
 
 
 def _lasts_after(stay: Stay, place: Place) -> bool:

@@ -37,7 +37,7 @@ def session_time(
     received_at: datetime,
     clock: Literal["live", "recorded"],
 ) -> tuple[datetime, bool]:
-    """The time that orders sessions, and whether the network server stamped it (a recording's `time` counts as such)."""
+    """The time that orders sessions, and whether the network server stamped it (so does a recording's `time`)."""
     if clock == "recorded":
         return (time, True) if time else (received_at, False)
     earliest = min(ns_times, default=None)

@@ -1,0 +1,66 @@
+"""The engine's process: settings, resources, and everything that runs until SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+from importlib.metadata import version
+
+from occupancy_engine.clocks import Clocks, every
+from occupancy_engine.decoders import Decoders, load_profiles
+from occupancy_engine.settings import EngineSettings
+from occupancy_engine.subscriptions import open_broker
+from occupancy_engine.uplinks import SERVICE, Uplinks
+from occupancy_engine.watermarks import Watermarks
+from parking_chassis.health import Health, serve_health
+from parking_chassis.logs import configure_logs
+from parking_chassis.nats_connection import connect_nats, nats_check
+from parking_chassis.outbox import OutboxRelay
+from parking_chassis.postgres import database_check, open_pool
+from parking_chassis.process import run_service, running
+from parking_chassis.pull_consumer import PullConsumer
+from parking_chassis.windowed_publisher import WindowedPublisher
+from parking_codecs.registry import load_registry
+from parking_contracts.streams import UPLINKS
+
+
+async def serve(settings: EngineSettings, stop: asyncio.Event) -> None:
+    """Open what the engine stands on, then handle uplinks, commands and clocks until `stop`."""
+    decoders = Decoders(load_registry(), load_profiles(settings.device_profiles_file))
+    pool = await open_pool(settings, role=SERVICE)
+    health = Health(SERVICE, version("occupancy-engine"))
+    health.add_check("database", lambda: database_check(pool))
+    health.add_warning("codecs", decoders.complaints)
+    async with serve_health(health, settings):
+        nats = await connect_nats(settings.nats_url, name=SERVICE)
+        health.add_check("nats", nats_check(nats))
+        consumer = PullConsumer(nats, UPLINKS.name, SERVICE, batch_size=settings.batch_messages)
+        dead_letters = WindowedPublisher(nats, atomic=False)
+        watermarks = Watermarks(pool, consumer, outage_seconds=settings.source_outage_seconds)
+        uplinks = Uplinks(pool, consumer, dead_letters, decoders, watermarks)
+        relay = OutboxRelay(pool, nats, schema="occupancy", source=f"/{SERVICE}")
+        clocks = Clocks(pool, watermarks, settings)
+        broker = await open_broker(settings, nats, pool, decoders)
+        try:
+            async with running(
+                dead_letters.run(),
+                relay.run(),
+                every(settings.silence_sweep_seconds, stop, clocks.judge_silence),
+                every(settings.overdue_sweep_seconds, stop, clocks.end_overdue),
+                every(settings.upkeep_seconds, stop, clocks.keep_house),
+            ):
+                await uplinks.run(stop)
+        finally:
+            await broker.stop()
+            await nats.close()
+            await pool.close()
+
+
+def main() -> None:
+    """Run the service."""
+    settings = EngineSettings()
+    configure_logs(SERVICE, settings)
+    run_service(lambda stop: serve(settings, stop), shutdown_seconds=settings.shutdown_seconds)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""What happens by time alone: silence, held-back changes, overrides and reservations that run out, and upkeep.
+
+Every engine runs these clocks; each looks again under the row's lock, so replicas do no harm to each other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+import msgspec
+import structlog
+
+from occupancy_engine import metrics
+from occupancy_engine.domain.health import is_silent
+from occupancy_engine.domain.hearing import Device, confirm
+from occupancy_engine.domain.showing import Cause, show
+from occupancy_engine.sensing import Sensed, sensor_layer, show_sensed
+from occupancy_engine.settings import RetentionSettings
+from occupancy_engine.store import devices as device_rows
+from occupancy_engine.store import spaces as space_rows
+from occupancy_engine.store import upkeep
+from occupancy_engine.store.devices import Due
+from occupancy_engine.watermarks import Watermarks
+from parking_chassis.postgres import Connection, Pool
+from parking_chassis.process import until_stopped
+from parking_chassis.subscriber import DEPENDENCY_AWAY
+
+log = structlog.get_logger()
+
+AT_ONCE = 500
+
+
+async def every(seconds: float, stop: asyncio.Event, work: Callable[[], Awaitable[object]]) -> None:
+    """Do `work` again and again until the service stops; what is away is waited for."""
+    while not stop.is_set():
+        try:
+            await work()
+        except DEPENDENCY_AWAY as error:
+            log.warning("clock_postponed", clock=getattr(work, "__name__", "clock"), error=repr(error))
+        if await until_stopped(stop, seconds):
+            return
+
+
+class Clocks:
+    """The engine's clocks."""
+
+    def __init__(self, pool: Pool, watermarks: Watermarks, retention: RetentionSettings) -> None:
+        self._pool = pool
+        self._watermarks = watermarks
+        self._retention = retention
+
+    async def judge_silence(self) -> int:
+        """Move the watermarks, then look at every device that is overdue by them; answers how many changed."""
+        await self._watermarks.advance()
+        changed = 0
+        while True:
+            async with self._pool.acquire() as connection, connection.transaction():
+                due = await device_rows.devices_due(connection, AT_ONCE)
+                settled = await _settle_due(connection, due)
+            changed += settled
+            if len(due) < AT_ONCE or settled == 0:
+                return changed
+
+    async def end_overdue(self) -> None:
+        """Take off overrides and reservations whose time is over."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            now = datetime.now(UTC)
+            keys = await space_rows.spaces_overdue(connection, now, AT_ONCE)
+            spaces = await space_rows.lock_spaces(connection, keys)
+            changes = []
+            for space in spaces.values():
+                layers = space.layers
+                if layers.override and layers.override.until and layers.override.until <= now:
+                    layers = msgspec.structs.replace(layers, override=None)
+                if layers.reserved and layers.reserved.until and layers.reserved.until <= now:
+                    layers = msgspec.structs.replace(layers, reserved=None)
+                cause = Cause(source="clock", cause="clock:until", occurred_at=now, changed_at=now)
+                if change := show(space, layers, cause):
+                    changes.append(change)
+            await space_rows.write_shown(connection, list(spaces.values()), changes)
+
+    async def keep_house(self) -> None:
+        """Make the coming partitions, and drop what has been kept long enough."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            await upkeep.keep_partitions(connection, self._retention)
+            await upkeep.prune(connection, self._retention)
+
+
+async def _settle_due(connection: Connection, due: list[Due]) -> int:
+    devices = await device_rows.lock_devices(connection, [one.key for one in due])
+    now = datetime.now(UTC)
+    sensed, changed = [], []
+    for one in due:
+        device = devices.get(one.key)
+        what = device and _settle(device, one)
+        if device is None or what is None:
+            continue
+        changed.append(device)
+        if device.space_id is not None:
+            occurred = device.occupied_since if what == "confirmed" else None
+            cause = Cause(source="clock", cause=f"clock:{what}", occurred_at=occurred or now, changed_at=now)
+            sensed.append(Sensed(device.tenant_id, device.space_id, sensor_layer(device), cause))
+    await device_rows.write_devices(connection, changed)
+    await show_sensed(connection, sensed)
+    return len(changed)
+
+
+def _settle(device: Device, due: Due) -> str | None:
+    """Look again, now that the row is locked: what happened to the device, if anything."""
+    if confirm(device, due.heard_until):
+        return "confirmed"
+    newest = device.newest
+    if device.silent or newest is None or device.interval_seconds is None or device.silence_seconds is None:
+        return None
+    if not is_silent(
+        heard_at=newest.received_at,
+        interval_seconds=device.interval_seconds,
+        silence_seconds=device.silence_seconds,
+        heard_until=due.heard_until,
+        resumed_at=due.resumed_at,
+    ):
+        return None
+    device.silent = True
+    metrics.DEVICES_SILENT.inc()
+    log.info("device_silent", tenant=str(device.tenant_id), dev_eui=device.dev_eui)
+    return "silent"

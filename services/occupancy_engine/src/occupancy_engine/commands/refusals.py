@@ -1,0 +1,61 @@
+"""The refusals that several commands share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import asyncpg
+
+from parking_contracts.device import parse_eui
+from parking_contracts.errors import ErrorCode, Refusal
+
+# What a unique index or a check means to the one who asked.
+_TAKEN = {
+    "spaces_live_code": ("code", "another live space of this site has this code"),
+    "spaces_live_sensor": ("sensor_eui", "another live space uses this sensor"),
+    "spaces_live_display": ("display_eui", "another live space uses this display"),
+    "spaces_pkey": ("id", "this id is taken"),
+    "sites_pkey": ("id", "this id is taken"),
+}
+
+
+def invalid(field: str, message: str) -> Refusal:
+    """A value that cannot be right."""
+    return Refusal(code=ErrorCode.VALIDATION_ERROR, message=f"{field}: {message}", details={"field": field})
+
+
+def not_found(noun: str, key: Any) -> Refusal:
+    """No such thing, or none of this tenant's: nobody learns which."""
+    return Refusal(code=ErrorCode.RECORD_NOT_FOUND, message=f"there is no {noun} {key}", details={noun: str(key)})
+
+
+def overtaken(noun: str, key: Any) -> Refusal:
+    """Somebody changed it between our look and our lock."""
+    return Refusal(
+        code=ErrorCode.REQUEST_IN_FLIGHT,
+        message=f"the {noun} {key} was changed at the same moment; ask again",
+        details={noun: str(key)},
+    )
+
+
+def taken(error: asyncpg.UniqueViolationError) -> Refusal:
+    """What a unique index refused."""
+    field, message = _TAKEN[error.constraint_name or ""]
+    return Refusal(code=ErrorCode.DUPLICATE_RESOURCE, message=f"{field}: {message}", details={"field": field})
+
+
+def read_eui(field: str, text: str | None) -> str | Refusal | None:
+    """An EUI in any notation, as stored."""
+    if text is None:
+        return None
+    try:
+        return parse_eui(text)
+    except ValueError as error:
+        return invalid(field, str(error))
+
+
+def lopsided(latitude: object, longitude: object) -> Refusal | None:
+    """A position has both coordinates or none."""
+    if (latitude is None) != (longitude is None):
+        return invalid("latitude" if latitude is None else "longitude", "give both coordinates or neither")
+    return None

@@ -1,0 +1,28 @@
+"""Every metric of the engine."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+UPLINKS = Counter("parkstream_engine_uplinks_total", "Uplinks handled, by what they were", ["outcome"])
+STATE_CHANGES = Counter("parkstream_engine_state_changes_total", "Visible changes of spaces")
+STAYS_REPAIRED = Counter("parkstream_engine_stays_repaired_total", "Stays rewritten because of late readings")
+BATCH_SECONDS = Histogram(
+    "parkstream_engine_batch_seconds",
+    "From a batch's first message in hand to its commit",
+    buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
+)
+BATCH_SIZE = Histogram(
+    "parkstream_engine_batch_messages", "Messages per batch", buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500)
+)
+UPLINK_AGE_SECONDS = Histogram(
+    "parkstream_engine_uplink_age_seconds",
+    "From an uplink's receipt to its commit",
+    buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5, 30, 300),
+)
+COMMANDS = Counter("parkstream_engine_commands_total", "Commands answered", ["command", "outcome"])
+DEAD_LETTERS = Counter("parkstream_engine_dead_letters_total", "Messages set aside as poison", ["code"])
+DEVICES_SILENT = Counter("parkstream_engine_devices_silent_total", "Devices that fell silent")
+WATERMARK_AGE_SECONDS = Gauge(
+    "parkstream_engine_watermark_age_seconds", "How far a source's watermark is behind now", ["source"]
+)

@@ -1,0 +1,62 @@
+"""The reservation layer: a window that opens or ends, as RESERVATIONS tells it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import msgspec
+
+from occupancy_engine.domain.layers import Layers, Reserved
+from occupancy_engine.domain.showing import Cause, Space, show
+from occupancy_engine.store import spaces as space_rows
+from parking_chassis.dead_letters import PoisonError
+from parking_chassis.postgres import Pool
+from parking_contracts.errors import DeadLetterCode
+from parking_contracts.reservation import ReservationOpened, ReservationReleased
+
+ReservationEvent = ReservationOpened | ReservationReleased
+REMEMBERED = 8
+
+
+def read_reservation(subject: str, body: bytes) -> ReservationEvent:
+    """The event of a message, told by the last token of its subject. Raises PoisonError."""
+    kind: type[ReservationEvent] = ReservationOpened if subject.endswith(".opened") else ReservationReleased
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.MsgspecError as error:
+        raise PoisonError(DeadLetterCode.INVALID_EVENT, f"not a {kind.__name__}: {error}") from error
+
+
+async def take_reservation(pool: Pool, event: ReservationEvent) -> None:
+    """Give the space its reservation layer, or take it away; repeated and overtaken events change nothing."""
+    async with pool.acquire() as connection, connection.transaction():
+        spaces = await space_rows.lock_spaces(connection, [(event.tenant_id, event.space_id)])
+        space = spaces.get(event.space_id)
+        if space is None:
+            return
+        layers = _with_reservation(space, event)
+        at = event.since if isinstance(event, ReservationOpened) else event.at
+        cause = Cause(
+            source="reservation",
+            cause=f"reservation:{event.reservation_id}",
+            occurred_at=at,
+            changed_at=datetime.now(UTC),
+        )
+        change = show(space, layers, cause)
+        await space_rows.write_shown(connection, [space], [change] if change else [])
+        if isinstance(event, ReservationReleased):
+            released = (str(event.reservation_id), *space.released_last)
+            space.released_last = tuple(dict.fromkeys(released))[:REMEMBERED]
+            await space_rows.write_released(connection, space)
+
+
+def _with_reservation(space: Space, event: ReservationEvent) -> Layers:
+    layers, held_by = space.layers, space.layers.reserved
+    reservation_id = str(event.reservation_id)
+    if isinstance(event, ReservationReleased):
+        if held_by and held_by.reservation_id == reservation_id:
+            return msgspec.structs.replace(layers, reserved=None)
+        return layers
+    if reservation_id in space.released_last or (held_by and held_by.since > event.since):
+        return layers
+    return msgspec.structs.replace(layers, reserved=Reserved(reservation_id, event.since, event.until))

@@ -1,0 +1,289 @@
+"""The device rows of a batch: found, made, locked, and written back."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from occupancy_engine.domain.hearing import Device, Pending
+from occupancy_engine.domain.sessions import Session, Sessions
+from occupancy_engine.domain.stays import Reading
+from occupancy_engine.store.columns import columns
+from parking_chassis.postgres import Connection
+from parking_codecs.object_mapping import ObjectMapping
+
+DeviceKey = tuple[UUID, str]
+_SIGN = 1 << 63
+
+
+class Binding(msgspec.Struct, frozen=True):
+    """Whom an application belongs to, which clock it follows, and how its `object` is read."""
+
+    tenant_id: UUID
+    clock: str
+    mapping: ObjectMapping | None
+
+
+async def bindings(connection: Connection, applications: Collection[tuple[str, str]]) -> dict[tuple[str, str], Binding]:
+    """The bindings of these (source, application id) pairs; the unbound ones are missing."""
+    rows = await connection.fetch(
+        """
+        SELECT a.* FROM unnest($1::text[], $2::text[]) AS wanted (source, application_id)
+        JOIN occupancy.applications a USING (source, application_id)
+        """,
+        *columns(applications, 2),
+    )
+    return {
+        (row["source"], row["application_id"]): Binding(
+            row["tenant_id"],
+            row["clock"],
+            row["object_mapping"] and msgspec.convert(row["object_mapping"], ObjectMapping),
+        )
+        for row in rows
+    }
+
+
+async def lock_devices(connection: Connection, keys: Collection[DeviceKey]) -> dict[DeviceKey, Device]:
+    """Lock the known ones of these devices, in one order for everybody, and read them with their spaces."""
+    wanted = columns(keys, 2)
+    rows = await connection.fetch(
+        """
+        SELECT d.* FROM occupancy.devices d
+        JOIN unnest($1::uuid[], $2::text[]) AS wanted (tenant_id, dev_eui) USING (tenant_id, dev_eui)
+        ORDER BY d.tenant_id, d.dev_eui FOR NO KEY UPDATE OF d
+        """,
+        *wanted,
+    )
+    # A statement of its own: it sees who was assigned while we waited for the locks.
+    spaces = await connection.fetch(
+        """
+        SELECT s.tenant_id, s.sensor_eui, s.id FROM occupancy.spaces s
+        JOIN unnest($1::uuid[], $2::text[]) AS wanted (tenant_id, dev_eui)
+            ON s.tenant_id = wanted.tenant_id AND s.sensor_eui = wanted.dev_eui
+        WHERE s.deleted_at IS NULL
+        """,
+        *wanted,
+    )
+    space_ids = {(row["tenant_id"], row["sensor_eui"]): row["id"] for row in spaces}
+    return {(row["tenant_id"], row["dev_eui"]): read_device(row, space_ids) for row in rows}
+
+
+async def add_devices(connection: Connection, keys: Iterable[DeviceKey]) -> None:
+    """Make rows for devices heard for the first time."""
+    await connection.execute(
+        """
+        INSERT INTO occupancy.devices (tenant_id, dev_eui)
+        SELECT * FROM unnest($1::uuid[], $2::text[]) AS new (tenant_id, dev_eui) ORDER BY tenant_id, dev_eui
+        ON CONFLICT DO NOTHING
+        """,
+        *columns(keys, 2),
+    )
+
+
+def read_device(row: asyncpg.Record, space_ids: Mapping[DeviceKey, UUID]) -> Device:
+    """A row as the rules want it."""
+    key = (row["tenant_id"], row["dev_eui"])
+    return Device(
+        tenant_id=row["tenant_id"],
+        dev_eui=row["dev_eui"],
+        codec=row["codec"],
+        heartbeat_seconds=row["heartbeat_seconds"],
+        confirm_seconds=row["confirm_seconds"],
+        source=row["source"],
+        application_id=row["application_id"],
+        name=row["name"],
+        profile_name=row["profile_name"],
+        codec_in_use=row["codec_in_use"],
+        interval_seconds=row["interval_seconds"],
+        silence_seconds=row["silence_seconds"],
+        last_seen_at=row["last_seen_at"],
+        sessions=_read_sessions(row),
+        occupied=row["occupied"],
+        occupied_since=row["occupied_since"],
+        newest=_read_newest(row),
+        silent=row["silent"],
+        pending=None
+        if row["pending_occupied"] is None
+        else Pending(row["pending_occupied"], row["pending_since"], row["pending_due_at"]),
+        space_id=space_ids.get(key),
+        assigned_at=row["assigned_at"],
+        open_stay_id=row["open_stay_id"],
+        battery_volts=row["battery_volts"],
+        battery_percent=row["battery_percent"],
+        temperature_celsius=row["temperature_celsius"],
+        rssi=row["rssi"],
+        snr=row["snr"],
+        flap_score=row["flap_score"],
+        flap_at=row["flap_at"],
+        decoder_errors=row["decoder_errors"],
+        last_error=row["last_error"],
+    )
+
+
+def _read_sessions(row: asyncpg.Record) -> Sessions:
+    if row["dev_addr"] is None:
+        return Sessions()
+    current = Session(
+        row["dev_addr"],
+        row["session_at"],
+        row["f_cnt_highest"],
+        row["f_cnt_bitmap"] + (_SIGN * 2 if row["f_cnt_bitmap"] < 0 else 0),
+        row["highest_at"],
+    )
+    past = row["past_sessions"]
+    return Sessions(current, msgspec.convert(past, tuple[Session, ...]) if past else ())
+
+
+def _read_newest(row: asyncpg.Record) -> Reading | None:
+    if row["reading_session_at"] is None:
+        return None
+    return Reading(
+        place=(row["reading_session_at"], row["reading_f_cnt"]),
+        occurred_at=row["reading_occurred_at"],
+        received_at=row["reading_received_at"],
+        occupied=row["newest_occupied"],
+    )
+
+
+_COLUMNS: tuple[tuple[str, str], ...] = (
+    ("source", "text"),
+    ("application_id", "text"),
+    ("name", "text"),
+    ("profile_name", "text"),
+    ("codec_in_use", "text"),
+    ("interval_seconds", "integer"),
+    ("silence_seconds", "integer"),
+    ("last_seen_at", "timestamptz"),
+    ("dev_addr", "text"),
+    ("session_at", "timestamptz"),
+    ("f_cnt_highest", "bigint"),
+    ("f_cnt_bitmap", "bigint"),
+    ("highest_at", "timestamptz"),
+    ("past_sessions", "text"),
+    ("occupied", "boolean"),
+    ("occupied_since", "timestamptz"),
+    ("newest_occupied", "boolean"),
+    ("reading_session_at", "timestamptz"),
+    ("reading_f_cnt", "bigint"),
+    ("reading_occurred_at", "timestamptz"),
+    ("reading_received_at", "timestamptz"),
+    ("silent", "boolean"),
+    ("pending_occupied", "boolean"),
+    ("pending_since", "timestamptz"),
+    ("pending_due_at", "timestamptz"),
+    ("open_stay_id", "uuid"),
+    ("battery_volts", "real"),
+    ("battery_percent", "real"),
+    ("temperature_celsius", "real"),
+    ("rssi", "smallint"),
+    ("snr", "real"),
+    ("flap_score", "real"),
+    ("flap_at", "timestamptz"),
+    ("decoder_errors", "integer"),
+    ("last_error", "text"),
+)
+_NAMES = ", ".join(name for name, _ in _COLUMNS)
+_ARRAYS = ", ".join(f"${number}::{kind}[]" for number, (_, kind) in enumerate(_COLUMNS, 3))
+_ASSIGNMENTS = ", ".join(
+    f"{name} = new.{name}" + ("::jsonb" if name == "past_sessions" else "") for name, _ in _COLUMNS
+)
+_UPDATE = f"""
+    UPDATE occupancy.devices d SET {_ASSIGNMENTS}
+    FROM unnest($1::uuid[], $2::text[], {_ARRAYS}) AS new (tenant_id, dev_eui, {_NAMES})
+    WHERE d.tenant_id = new.tenant_id AND d.dev_eui = new.dev_eui
+"""  # noqa: S608  built from the constant above
+
+
+async def write_devices(connection: Connection, devices: Sequence[Device]) -> None:
+    """Write back what a batch or a clock changed."""
+    if devices:
+        await connection.execute(_UPDATE, *columns(map(_row, devices), 2 + len(_COLUMNS)))
+
+
+def _row(device: Device) -> tuple[Any, ...]:
+    session, newest, pending = device.sessions.current, device.newest, device.pending
+    return (
+        device.tenant_id,
+        device.dev_eui,
+        device.source,
+        device.application_id,
+        device.name,
+        device.profile_name,
+        device.codec_in_use,
+        device.interval_seconds,
+        device.silence_seconds,
+        device.last_seen_at,
+        session and session.dev_addr,
+        session and session.session_at,
+        session and session.highest,
+        (session.seen - _SIGN * 2 if session.seen >= _SIGN else session.seen) if session else 0,
+        session and session.highest_at,
+        msgspec.json.encode(device.sessions.past).decode() if device.sessions.past else "[]",
+        device.occupied,
+        device.occupied_since,
+        newest and newest.occupied,
+        newest and newest.place[0],
+        newest and newest.place[1],
+        newest and newest.occurred_at,
+        newest and newest.received_at,
+        device.silent,
+        pending and pending.occupied,
+        pending and pending.since,
+        pending and pending.due_at,
+        device.open_stay_id,
+        device.battery_volts,
+        device.battery_percent,
+        device.temperature_celsius,
+        device.rssi,
+        device.snr,
+        device.flap_score,
+        device.flap_at,
+        device.decoder_errors,
+        device.last_error,
+    )
+
+
+class Due(msgspec.Struct, frozen=True):
+    """A device that a clock should look at, with its source's watermark."""
+
+    key: DeviceKey
+    heard_until: datetime
+    resumed_at: datetime
+
+
+async def devices_due(connection: Connection, limit: int) -> list[Due]:
+    """Devices that may have fallen silent, or whose held-back change may have lasted, by their source's watermark."""
+    rows = await connection.fetch(
+        """
+        SELECT d.tenant_id, d.dev_eui, w.heard_until, w.resumed_at
+        FROM occupancy.devices d JOIN occupancy.source_watermarks w USING (source)
+        WHERE (NOT d.silent AND d.occupied IS NOT NULL AND w.heard_until > greatest(
+                  d.reading_received_at + make_interval(secs => d.silence_seconds),
+                  w.resumed_at + make_interval(secs => d.interval_seconds)))
+           OR d.pending_due_at <= w.heard_until
+        ORDER BY d.tenant_id, d.dev_eui LIMIT $1
+        """,
+        limit,
+    )
+    return [Due((row["tenant_id"], row["dev_eui"]), row["heard_until"], row["resumed_at"]) for row in rows]
+
+
+async def move_watermark(connection: Connection, source: str, heard_until: datetime, outage_seconds: float) -> None:
+    """Say that everything of `source` up to `heard_until` is handled. A long gap before it was an outage."""
+    await connection.execute(
+        """
+        INSERT INTO occupancy.source_watermarks AS w (source, heard_until, resumed_at) VALUES ($1, $2, $2)
+        ON CONFLICT (source) DO UPDATE SET
+            heard_until = greatest(w.heard_until, excluded.heard_until),
+            resumed_at = CASE WHEN excluded.heard_until - w.heard_until > make_interval(secs => $3)
+                              THEN excluded.heard_until ELSE w.resumed_at END
+        """,
+        source,
+        heard_until,
+        outage_seconds,
+    )

@@ -1,0 +1,170 @@
+"""The space rows of a transaction: locked, shown anew, and the history of what was shown."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from occupancy_engine.domain.layers import Layers, Override, Reserved, Sensor, Shown
+from occupancy_engine.domain.showing import Space
+from occupancy_engine.store.columns import columns
+from parking_chassis.outbox import Event, write_events
+from parking_chassis.postgres import Connection
+from parking_contracts import subjects
+from parking_contracts.space import EVENT_TYPES, Layer, SpaceState, SpaceStateChanged
+
+SCHEMA = "occupancy"
+
+
+async def lock_spaces(connection: Connection, keys: Collection[tuple[UUID, UUID]]) -> dict[UUID, Space]:
+    """Lock these (tenant, space) rows, in one order for everybody. Deleted ones are missing."""
+    rows = await connection.fetch(
+        """
+        SELECT s.* FROM occupancy.spaces s
+        JOIN unnest($1::uuid[], $2::uuid[]) AS wanted (tenant_id, id) USING (tenant_id, id)
+        WHERE s.deleted_at IS NULL
+        ORDER BY s.tenant_id, s.id FOR NO KEY UPDATE OF s
+        """,
+        *columns(keys, 2),
+    )
+    return {row["id"]: read_space(row) for row in rows}
+
+
+def read_space(row: asyncpg.Record) -> Space:
+    """A row as the rules want it."""
+    override = reserved = sensor = None
+    if row["override_state"] is not None:
+        override = Override(
+            SpaceState(row["override_state"]), row["override_since"], row["override_reason"], row["override_until"]
+        )
+    if row["reservation_id"] is not None:
+        reserved = Reserved(str(row["reservation_id"]), row["reservation_since"], row["reservation_until"])
+    if row["sensor_eui"] is not None:
+        sensor = Sensor(row["sensor_occupied"], row["sensor_since"], row["sensor_silent"])
+    return Space(
+        tenant_id=row["tenant_id"],
+        id=row["id"],
+        site_id=row["site_id"],
+        code=row["code"],
+        kind=row["kind"],
+        zone=row["zone"],
+        sensor_eui=row["sensor_eui"],
+        layers=Layers(row["created_at"], override, sensor, reserved),
+        shown=Shown(SpaceState(row["state"]), Layer(row["state_layer"]), row["state_reason"], row["state_since"]),
+        version=row["version"],
+        released_last=tuple(map(str, row["released_last"])),
+    )
+
+
+async def write_shown(connection: Connection, spaces: Sequence[Space], changes: Sequence[SpaceStateChanged]) -> None:
+    """Write back the spaces' layers and states, the history of what was shown, and the events of it."""
+    if spaces:
+        await connection.execute(
+            """
+            UPDATE occupancy.spaces s SET
+                override_state = new.override_state, override_reason = new.override_reason,
+                override_since = new.override_since, override_until = new.override_until,
+                reservation_id = new.reservation_id, reservation_since = new.reservation_since,
+                reservation_until = new.reservation_until,
+                sensor_heard = new.sensor_occupied IS NOT NULL, sensor_occupied = new.sensor_occupied,
+                sensor_since = new.sensor_since, sensor_silent = new.sensor_silent,
+                state = new.state, state_layer = new.layer, state_reason = new.reason, state_since = new.since,
+                version = new.version
+            FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[],
+                        $7::uuid[], $8::timestamptz[], $9::timestamptz[],
+                        $10::boolean[], $11::timestamptz[], $12::boolean[],
+                        $13::text[], $14::text[], $15::text[], $16::timestamptz[], $17::bigint[])
+                AS new (tenant_id, id, override_state, override_reason, override_since, override_until,
+                        reservation_id, reservation_since, reservation_until,
+                        sensor_occupied, sensor_since, sensor_silent, state, layer, reason, since, version)
+            WHERE s.tenant_id = new.tenant_id AND s.id = new.id
+            """,
+            *columns([_row(space) for space in spaces], 17),
+        )
+    if changes:
+        await connection.execute(
+            """
+            INSERT INTO occupancy.state_changes (tenant_id, space_id, version, previous, state, layer, reason, source,
+                cause, request_id, occurred_at, changed_at)
+            SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[],
+                $8::text[], $9::text[], $10::text[], $11::timestamptz[], $12::timestamptz[])
+            """,
+            *columns([_change_row(change) for change in changes], 12),
+        )
+        await write_events(connection, SCHEMA, [_event(change) for change in changes])
+
+
+def _row(space: Space) -> tuple[object, ...]:
+    override, sensor, reserved = space.layers.override, space.layers.sensor, space.layers.reserved
+    return (
+        space.tenant_id,
+        space.id,
+        override and override.state,
+        override.reason if override else "",
+        override and override.since,
+        override and override.until,
+        reserved and reserved.reservation_id,
+        reserved and reserved.since,
+        reserved and reserved.until,
+        sensor and sensor.occupied,
+        sensor and sensor.since,
+        bool(sensor and sensor.silent),
+        space.shown.state,
+        space.shown.layer,
+        space.shown.reason,
+        space.shown.since,
+        space.version,
+    )
+
+
+def _change_row(change: SpaceStateChanged) -> tuple[object, ...]:
+    return (
+        change.tenant_id,
+        change.space_id,
+        change.version,
+        change.previous,
+        change.state,
+        change.layer,
+        change.reason,
+        change.source,
+        change.cause,
+        change.request_id,
+        change.occurred_at,
+        change.changed_at,
+    )
+
+
+def _event(change: SpaceStateChanged) -> Event:
+    return Event(
+        subject=subjects.space(change.tenant_id, change.space_id, "state_changed"),
+        type=EVENT_TYPES[SpaceStateChanged],
+        payload=msgspec.json.encode(change),
+    )
+
+
+async def spaces_overdue(connection: Connection, now: datetime, limit: int) -> list[tuple[UUID, UUID]]:
+    """(tenant, space) of live spaces whose override or reservation should have ended."""
+    rows = await connection.fetch(
+        """
+        SELECT tenant_id, id FROM occupancy.spaces
+        WHERE deleted_at IS NULL AND (override_until <= $1 OR reservation_until <= $1)
+        LIMIT $2
+        """,
+        now,
+        limit,
+    )
+    return [(row["tenant_id"], row["id"]) for row in rows]
+
+
+async def write_released(connection: Connection, space: Space) -> None:
+    """Remember which reservations have let the space go."""
+    await connection.execute(
+        "UPDATE occupancy.spaces SET released_last = $3 WHERE tenant_id = $1 AND id = $2",
+        space.tenant_id,
+        space.id,
+        space.released_last,
+    )

@@ -1,0 +1,58 @@
+"""The quiet streams and the commands, by FastStream: one broker, every subscriber with its ack policy stated."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from faststream import AckPolicy
+from faststream.nats import JStream, NatsBroker, NatsMessage, PullSub
+from nats.aio.client import Client
+
+from occupancy_engine.commands.desk import open_desk, raw_body
+from occupancy_engine.decoders import Decoders
+from occupancy_engine.device_events import read_device_event, take_device_event
+from occupancy_engine.reservations import read_reservation, take_reservation
+from occupancy_engine.settings import EngineSettings
+from parking_chassis.postgres import Pool
+from parking_chassis.subscriber import Settler
+from parking_contracts.streams import DEVICES, RESERVATIONS, Stream
+
+SERVICE = "occupancy_engine"
+FETCH_SECONDS = 5.0
+Handler = Callable[[bytes, NatsMessage], Awaitable[None]]
+
+
+async def open_broker(settings: EngineSettings, nats: Client, pool: Pool, decoders: Decoders) -> NatsBroker:
+    """Subscribe and start; the durables exist already."""
+    broker = NatsBroker(settings.nats_url, max_reconnect_attempts=-1, reconnect_time_wait=1, logger=None)
+    settler = Settler(SERVICE, nats.jetstream())
+    open_desk(broker, pool, decoders)
+
+    @_subscriber(broker, RESERVATIONS)
+    async def on_reservation(_body: bytes, message: NatsMessage) -> None:
+        subject = message.raw_message.subject
+        await settler.settle(message, lambda data: take_reservation(pool, read_reservation(subject, data)))
+
+    @_subscriber(broker, DEVICES)
+    async def on_device_event(_body: bytes, message: NatsMessage) -> None:
+        async def handle(data: bytes) -> None:
+            fact = read_device_event(message.raw_message.subject, data)
+            if fact is not None:
+                await take_device_event(pool, fact)
+
+        await settler.settle(message, handle)
+
+    await broker.start()
+    return broker
+
+
+def _subscriber(broker: NatsBroker, stream: Stream) -> Callable[[Handler], object]:
+    """One message at a time, in order, from the service's own durable; the settler acknowledges."""
+    return broker.subscriber(
+        stream.subjects[0],
+        durable=SERVICE,
+        stream=JStream(stream.name, declare=False),
+        pull_sub=PullSub(batch_size=1, timeout=FETCH_SECONDS),
+        ack_policy=AckPolicy.MANUAL,
+        decoder=raw_body,
+    )
