@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
 import msgspec
@@ -10,8 +10,13 @@ import msgspec
 if TYPE_CHECKING:
     from parking_chassis.settings import DatabaseSettings
 
-Connection = asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
-Pool = asyncpg.Pool[asyncpg.Record]
+# asyncpg's classes are generic in its stubs alone.
+if TYPE_CHECKING:
+    Connection = asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
+    Pool = asyncpg.Pool[asyncpg.Record]
+else:
+    Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
+    Pool = asyncpg.Pool
 
 # What an outage looks like from here. These never blame the message at hand: the work waits and is tried again.
 DATABASE_AWAY: tuple[type[BaseException], ...] = (
@@ -68,6 +73,6 @@ async def database_check(pool: Pool) -> str | None:
     try:
         async with pool.acquire(timeout=2) as connection:
             await connection.fetchval("SELECT 1", timeout=2)
-    except DATABASE_AWAY as error:
+    except (*DATABASE_AWAY, asyncpg.PostgresError) as error:
         return f"database: {type(error).__name__}: {error}".rstrip(": ")
     return None
