@@ -46,6 +46,16 @@ def reservation(tenant_id: UUID, space_id: UUID, event: ReservationEventName) ->
     return f"{ROOT}.reservation.{tenant_id}.{space_id}.{event}"
 
 
+def spaces_of(tenant_id: UUID) -> str:
+    """The filter for every event of one tenant's spaces."""
+    return f"{ROOT}.space.{tenant_id}.>"
+
+
+def reservations_of(tenant_id: UUID) -> str:
+    """The filter for every reservation event of one tenant."""
+    return f"{ROOT}.reservation.{tenant_id}.>"
+
+
 def ingress(event: str) -> str:
     """The subject of an untouched event body that came by HTTP, or that is replayed from the dead letters."""
     return f"{ROOT}.ingress.{event}"
