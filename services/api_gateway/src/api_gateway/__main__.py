@@ -1,0 +1,56 @@
+"""Runs the gateway: `python -m api_gateway`, until SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+
+from api_gateway import VERSION
+from api_gateway.app import build_app
+from api_gateway.bootstrap import Bootstrap
+from api_gateway.bus import Bus
+from api_gateway.gateway import Gateway
+from api_gateway.live.feed import Feed
+from api_gateway.settings import Settings
+from parking_chassis.health import Health, serve_http
+from parking_chassis.logs import configure_logs
+from parking_chassis.postgres import database_check, open_pool
+from parking_chassis.process import run_service, running
+
+SERVICE = "api_gateway"
+
+
+async def serve(stop: asyncio.Event, settings: Settings) -> None:
+    """Serve at once; what is away is waited for in the background, and /ready says so meanwhile."""
+    pool = await open_pool(settings, role=SERVICE)
+    bus = Bus(settings.nats_url)
+    feed = Feed(pool, settings)
+    bootstrap = Bootstrap(pool, settings)
+    health = Health(SERVICE, VERSION, stats=feed.stats)
+    health.add_check("database", lambda: database_check(pool))
+    health.add_check("nats", bus.check)
+    health.add_check("bootstrap", bootstrap.check)
+    health.add_check("live_events", feed.check)
+    app = build_app(Gateway(settings, pool, bus, feed), health)
+
+    async def follow() -> None:
+        await feed.run(await bus.open())
+
+    async with (
+        serve_http(app, settings.http_host, settings.http_port, lifespan="off", server_header=False),
+        running(follow(), bootstrap.run()),
+    ):
+        await stop.wait()
+        feed.end_all()
+    await bus.close()
+    await pool.close()
+
+
+def main() -> None:
+    """Read the settings and run."""
+    settings = Settings()
+    configure_logs(SERVICE, settings)
+    run_service(lambda stop: serve(stop, settings), shutdown_seconds=settings.shutdown_seconds)
+
+
+if __name__ == "__main__":
+    main()

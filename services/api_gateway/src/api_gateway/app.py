@@ -1,0 +1,64 @@
+"""The application: routers, error handlers and the envelope around every request."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from fastapi import FastAPI
+from starlette.types import ASGIApp
+
+from api_gateway import (
+    VERSION,
+    applications,
+    dead_letters,
+    devices,
+    events,
+    openapi,
+    sites,
+    spaces,
+    statistics,
+)
+from api_gateway.gateway import Gateway
+from api_gateway.problems import install_problem_handlers
+from api_gateway.requests import RequestEnvelope
+from parking_chassis.health import Health
+
+DESCRIPTION = """\
+LoRaWAN parking sensors turned into a live, bookable, signposted car park.
+
+Send `X-API-Key: pk_<id>_<secret>` with every request; a key belongs to one tenant and sees nothing else. Errors are
+`application/problem+json` (RFC 9457) with a stable `code`. Any write may carry an `Idempotency-Key`. Times are
+RFC 3339 in UTC, positions WGS 84 degrees, lengths metres.
+"""
+TAGS = [
+    {"name": "spaces", "description": "Parking spaces: what is shown for them, and why."},
+    {"name": "sites", "description": "Car parks and streets, on which the spaces are."},
+    {"name": "statistics", "description": "Figures over spaces."},
+    {"name": "events", "description": "What happens, as it happens."},
+    {"name": "devices", "description": "LoRaWAN sensors and displays."},
+    {"name": "applications", "description": "Which tenant a ChirpStack application belongs to (platform admin)."},
+    {"name": "dead letters", "description": "Messages that could not be handled (platform admin)."},
+]
+
+
+def build_app(gateway: Gateway, health: Health) -> ASGIApp:
+    """The whole HTTP side of the gateway."""
+    app = FastAPI(
+        title="Parkstream",
+        version=VERSION,
+        description=DESCRIPTION,
+        openapi_tags=TAGS,
+        openapi_url="/api/v6/openapi.json",
+        docs_url=None,  # these pages load their scripts from another host
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
+    )
+    app.state.gateway = gateway
+    app.router.routes.extend(health.routes())
+    for module in (statistics, spaces, sites, devices, applications, dead_letters, events):
+        app.include_router(module.router)
+    install_problem_handlers(app)
+    app.openapi = partial(openapi.describe, app)  # type: ignore[method-assign]  # FastAPI's own way to change it
+    settings = gateway.settings
+    return RequestEnvelope(app, body_bytes=settings.request_body_bytes, seconds=settings.request_seconds)

@@ -1,0 +1,36 @@
+"""Routes for application bindings: which tenant a ChirpStack application belongs to. For the platform's admin."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from api_gateway.authentication import ApplicationsWriter
+from api_gateway.commands import Commands
+from api_gateway.device_models import Binding, BindingResult
+from api_gateway.fields import FilterText
+from api_gateway.json_body import JsonRoute
+from api_gateway.openapi import WRITE
+from parking_contracts.device_commands import BindApplication, UnbindApplication
+
+router = APIRouter(prefix="/api/v6/applications", tags=["applications"], route_class=JsonRoute)
+
+
+@router.post("", status_code=201, responses=WRITE)
+async def bind_application(caller: ApplicationsWriter, commands: Commands, body: Binding) -> BindingResult:
+    """Bind an application to the caller's tenant; frames of it that waited without a tenant are taken in."""
+    command = BindApplication(**body.model_dump(exclude={"request_id"}))
+    result = await commands.send(caller, "application.bind", command, body_request_id=body.request_id)
+    return BindingResult.model_validate_json(result)
+
+
+@router.delete("", status_code=204, responses=WRITE)
+async def unbind_application(
+    caller: ApplicationsWriter,
+    commands: Commands,
+    source: Annotated[FilterText, Query(description="the integration that delivers its events")],
+    application_id: Annotated[FilterText, Query(description="ChirpStack's application id")],
+) -> None:
+    """Let the application go: later events of it wait without a tenant."""
+    await commands.send(caller, "application.unbind", UnbindApplication(source=source, application_id=application_id))

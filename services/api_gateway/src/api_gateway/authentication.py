@@ -1,0 +1,106 @@
+"""Who is asking: the one dependency `authenticate`, from the header `X-API-Key: pk_<id>_<secret>`.
+
+A key is looked up by its id, and the SHA-256 of its secret compared in constant time; an unknown id costs the same
+work. The secret is random and long, so a plain digest is as hard to reverse as a slow one. 401: we do not
+know you; 403: we do, and you may not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Request, Security
+from fastapi.security import APIKeyHeader, SecurityScopes
+
+from api_gateway import queries
+from api_gateway.api_keys import parse_key
+from api_gateway.gateway import gateway_of
+from api_gateway.problems import ProblemError
+from parking_contracts.errors import ErrorCode
+
+PLATFORM_ADMIN = "platform_admin"
+SCOPES = {
+    "sites:read": "read sites",
+    "sites:write": "create, change and delete sites",
+    "spaces:read": "read spaces and their statistics",
+    "spaces:write": "create, change and delete spaces, and set their state",
+    "devices:read": "read devices",
+    "devices:write": "register and assign devices, decode their readings again",
+    "applications:write": "bind ChirpStack applications to a tenant",
+    "dead_letters:read": "look at messages that could not be handled",
+    "dead_letters:write": "replay them",
+    "events:read": "follow the live events",
+}
+_NO_DIGEST = hashlib.sha256(b"").digest()
+_header = APIKeyHeader(
+    name="X-API-Key", scheme_name="ApiKey", auto_error=False, description="`pk_<id>_<secret>`, made for one tenant"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """An authenticated key: its tenant, and what it may do. A scope `<noun>:*` or `*` stands for all under it."""
+
+    tenant_id: UUID
+    id: str
+    scopes: frozenset[str]
+    platform_admin: bool
+
+    @property
+    def name(self) -> str:
+        """How commands and histories call the caller."""
+        return f"key:{self.id}"
+
+    def may(self, scope: str) -> bool:
+        """Whether the key carries this scope; `platform_admin` is a right of its own that no wildcard gives."""
+        if scope == PLATFORM_ADMIN:
+            return self.platform_admin
+        return not self.scopes.isdisjoint({scope, f"{scope.partition(':')[0]}:*", "*"})
+
+
+async def authenticate(
+    required: SecurityScopes, request: Request, key: Annotated[str | None, Security(_header)]
+) -> Caller:
+    """The caller, who has every required scope.
+
+    Raises:
+        ProblemError: AUTHENTICATION_ERROR (no key, a wrong or a revoked one) or AUTHORIZATION_ERROR (scope missing).
+    """
+    parsed = parse_key(key or "")
+    if parsed is None:
+        raise _unknown("send the header X-API-Key: pk_<id>_<secret>")
+    key_id, digest = parsed
+    async with gateway_of(request).connection() as connection:
+        row = await queries.find_key(connection, key_id)
+    matches = hmac.compare_digest(digest, row["secret_sha256"] if row else _NO_DIGEST)
+    if row is None or not matches or row["revoked_at"] is not None:
+        raise _unknown("the API key is unknown, wrong or revoked")
+    caller = Caller(row["tenant_id"], key_id, frozenset(row["scopes"]), row["platform_admin"])
+    missing = [scope for scope in required.scopes if not caller.may(scope)]
+    if missing:
+        raise ProblemError(
+            ErrorCode.AUTHORIZATION_ERROR,
+            f"the API key lacks the right {missing[0]}",
+            details={"missing": missing},
+        )
+    return caller
+
+
+def _unknown(message: str) -> ProblemError:
+    return ProblemError(ErrorCode.AUTHENTICATION_ERROR, message, headers={"WWW-Authenticate": "ApiKey"})
+
+
+SitesReader = Annotated[Caller, Security(authenticate, scopes=["sites:read"])]
+SitesWriter = Annotated[Caller, Security(authenticate, scopes=["sites:write"])]
+SpacesReader = Annotated[Caller, Security(authenticate, scopes=["spaces:read"])]
+SpacesWriter = Annotated[Caller, Security(authenticate, scopes=["spaces:write"])]
+DevicesReader = Annotated[Caller, Security(authenticate, scopes=["devices:read"])]
+DevicesWriter = Annotated[Caller, Security(authenticate, scopes=["devices:write"])]
+ApplicationsWriter = Annotated[Caller, Security(authenticate, scopes=["applications:write", PLATFORM_ADMIN])]
+DeadLettersReader = Annotated[Caller, Security(authenticate, scopes=["dead_letters:read", PLATFORM_ADMIN])]
+DeadLettersWriter = Annotated[Caller, Security(authenticate, scopes=["dead_letters:write", PLATFORM_ADMIN])]
+EventsReader = Annotated[Caller, Security(authenticate, scopes=["events:read"])]

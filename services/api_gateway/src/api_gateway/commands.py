@@ -1,0 +1,96 @@
+"""Commands: what a client wants changed, sent over NATS to the service that owns the noun, and its answer.
+
+The owner refuses or accepts; a time-out (504) leaves it open, and a retry with the same idempotency key is then safe.
+The caller, the key and the body's digest travel along, so that the owner can recognise that retry.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated
+
+import msgspec
+from fastapi import Depends, Header, Request
+from nats.errors import ConnectionClosedError, NoRespondersError
+from nats.errors import TimeoutError as NatsTimeoutError
+
+from api_gateway.authentication import Caller
+from api_gateway.gateway import gateway_of
+from api_gateway.problems import ProblemError, refused, unavailable
+from parking_contracts import subjects
+from parking_contracts.command import Command
+from parking_contracts.errors import Accepted, ErrorCode, Reply
+from parking_contracts.space_commands import OWNER
+
+KEY_PATTERN = r"^[\x21-\x7e]{1,200}$"
+_encode = msgspec.json.Encoder(order="deterministic").encode
+_decode_reply = msgspec.json.Decoder(Reply)
+
+
+class CommandSender:
+    """Sends the commands of one HTTP request."""
+
+    def __init__(self, request: Request, idempotency_key: str | None) -> None:
+        self._request = request
+        self._idempotency_key = idempotency_key
+
+    async def send(
+        self, caller: Caller, name: str, body: msgspec.Struct, *, body_request_id: str | None = None
+    ) -> bytes:
+        """Ask the owner of sites, spaces and devices to carry out `name` (`<noun>.<verb>`); its result as JSON.
+
+        Raises:
+            ProblemError: The owner's refusal, TIMEOUT, or DEPENDENCY_UNAVAILABLE when it cannot be reached.
+        """
+        gateway = gateway_of(self._request)
+        command = Command(
+            tenant_id=caller.tenant_id,
+            caller=caller.name,
+            request_id=self._request.state.request_id,
+            body=body,
+            idempotency_key=self._key(body_request_id),
+            body_sha256=hashlib.sha256(name.encode() + b"\0" + _encode(body)).hexdigest(),
+        )
+        client = gateway.bus.connected()
+        seconds = gateway.settings.command_seconds
+        try:
+            message = await client.request(subjects.command(OWNER, name), _encode(command), timeout=seconds)
+        except NoRespondersError as error:
+            raise unavailable("the occupancy engine") from error
+        except ConnectionClosedError as error:
+            raise unavailable("NATS") from error
+        except NatsTimeoutError as error:
+            raise ProblemError(
+                ErrorCode.TIMEOUT,
+                f"the occupancy engine did not answer within {seconds:g} s; whether the change was made is unknown: "
+                "ask again with the same Idempotency-Key",
+            ) from error
+        reply = _decode_reply.decode(message.data)
+        if isinstance(reply, Accepted):
+            return bytes(reply.result)
+        raise refused(reply)
+
+    def _key(self, body_request_id: str | None) -> str | None:
+        header = self._idempotency_key
+        if header is not None and body_request_id is not None and header != body_request_id:
+            raise ProblemError(
+                ErrorCode.VALIDATION_ERROR, "Idempotency-Key and request_id name two different keys: send one of them"
+            )
+        return header or body_request_id
+
+
+def _sender(
+    request: Request,
+    idempotency_key: Annotated[
+        str | None,
+        Header(
+            pattern=KEY_PATTERN,
+            description="Makes a retry harmless: the same key with the same body answers as the first time",
+            examples=["7f9c-create-A17"],
+        ),
+    ] = None,
+) -> CommandSender:
+    return CommandSender(request, idempotency_key)
+
+
+Commands = Annotated[CommandSender, Depends(_sender)]

@@ -1,0 +1,120 @@
+"""Devices and application bindings as HTTP shows and takes them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, Field
+
+from api_gateway.fields import Body, RequestId, absent
+from parking_contracts.device_commands import Clock
+
+Source = Annotated[
+    str, Field(min_length=1, max_length=100, description="the integration that delivers its events", examples=["mqtt"])
+]
+ApplicationId = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=100,
+        description="ChirpStack's application id",
+        examples=["ca739e26-7b67-4f14-b69e-d568c22a5a75"],
+    ),
+]
+
+
+class Device(BaseModel):
+    """A LoRaWAN device of the tenant, as last heard."""
+
+    tenant_id: UUID = Field(description="whom it belongs to")
+    dev_eui: str = Field(examples=["70b3d57ed0061a2b"])
+    name: str
+    profile_name: str = Field(description="its device profile in ChirpStack")
+    codec: str | None = Field(description="the codec that was set for it; null: chosen by profile or DevEUI")
+    codec_in_use: str | None = Field(description="the codec that read its last payload")
+    source: str | None = Field(description="the integration that delivered its last event")
+    application_id: str | None = Field(description="its application in ChirpStack")
+    interval_seconds: int | None = Field(description="how often it reports, in seconds")
+    space_id: UUID | None = Field(description="the space whose sensor it is")
+    occupied: bool | None = Field(description="what it said last")
+    last_seen_at: datetime | None
+    silent: bool = Field(description="whether it has missed its reports")
+    battery_volts: float | None
+    battery_percent: float | None
+    temperature_celsius: float | None
+    rssi: int | None = Field(description="dBm, at the gateway that heard it best")
+    snr: float | None = Field(description="dB, at the gateway that heard it best")
+    margin_db: int | None = Field(description="demodulation margin in dB")
+    external_power: bool | None
+    decoder_errors: int = Field(description="payloads that its codec could not read")
+    network_errors: int = Field(description="problems that the network server reported")
+    last_error: str | None
+    latitude: float | None = Field(description="WGS 84 degrees")
+    longitude: float | None = Field(description="WGS 84 degrees")
+
+
+class DevicePage(BaseModel):
+    """Some of the devices, by DevEUI."""
+
+    total: int = Field(description="how many match, on all pages")
+    limit: int
+    offset: int
+    items: list[Device]
+
+
+class DeviceSettings(Body):
+    """What may be set for a device; what is absent stays, null clears."""
+
+    name: str = absent(max_length=100, description="for people")
+    codec: Annotated[str, Field(min_length=1, max_length=100)] | None = Field(
+        default=None, description="a codec's name; it goes before profile and DevEUI", examples=["bosch_tps110"]
+    )
+    heartbeat_seconds: Annotated[int, Field(ge=10, le=30 * 86_400)] | None = Field(
+        default=None, description="how often it reports; null: as its codec says"
+    )
+    confirm_seconds: Annotated[int, Field(ge=0, le=86_400)] = absent(
+        description="a change counts only once it has lasted this long; 0: at once"
+    )
+    request_id: RequestId = None
+
+
+class Assignment(Body):
+    """The space whose sensor the device becomes; null takes it off."""
+
+    space_id: UUID | None
+    request_id: RequestId = None
+
+
+class RedecodeRequest(Body):
+    """Which stored payloads to read again."""
+
+    since: AwareDatetime | None = Field(default=None, description="received since; null: all that are kept")
+    request_id: RequestId = None
+
+
+class RedecodeResult(BaseModel):
+    """What reading them again did."""
+
+    readings: int = Field(description="readings that were read again")
+    changed: int = Field(description="readings that now say something else")
+    stays_changed: int = Field(description="stays that were written anew")
+
+
+class Binding(Body):
+    """Events of this ChirpStack application belong to the caller's tenant."""
+
+    source: Source
+    application_id: ApplicationId
+    clock: Clock = Field(default="live", description="`recorded` trusts the events' own time (replays)")
+    object_mapping: dict[str, Any] | None = Field(
+        default=None, description="how to read ChirpStack's own decoded `object`, for devices without a codec"
+    )
+    request_id: RequestId = None
+
+
+class BindingResult(BaseModel):
+    """What a binding took in."""
+
+    frames_taken_in: int = Field(description="frames that waited without a tenant")

@@ -1,0 +1,95 @@
+"""Routes for devices: reads from the directory, settings and assignment as commands to their owner."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+
+from api_gateway import queries
+from api_gateway.authentication import Caller, DevicesReader, DevicesWriter
+from api_gateway.commands import Commands
+from api_gateway.device_models import (
+    Assignment,
+    Device,
+    DevicePage,
+    DeviceSettings,
+    RedecodeRequest,
+    RedecodeResult,
+)
+from api_gateway.fields import EuiPath, Limit, Offset
+from api_gateway.gateway import Database, gateway_of
+from api_gateway.json_body import JsonRoute
+from api_gateway.openapi import READ, READ_ONE, WRITE
+from api_gateway.problems import not_found
+from parking_contracts.device_commands import AssignDevice, Redecode, RegisterDevice, RemoveDevice
+
+router = APIRouter(prefix="/api/v6/devices", tags=["devices"], route_class=JsonRoute)
+
+
+@router.get("", responses=READ)
+async def list_devices(
+    caller: DevicesReader,
+    database: Database,
+    silent: Annotated[bool | None, Query(description="only those that have missed their reports, or not")] = None,
+    assigned: Annotated[bool | None, Query(description="only those that are a space's sensor, or not")] = None,
+    limit: Limit = 100,
+    offset: Offset = 0,
+) -> DevicePage:
+    """The tenant's devices, by DevEUI."""
+    total, rows = await queries.list_devices(database, caller.tenant_id, (silent, assigned), limit=limit, offset=offset)
+    return DevicePage(total=total, limit=limit, offset=offset, items=[Device(**row) for row in rows])
+
+
+@router.get("/{dev_eui}", responses=READ_ONE)
+async def get_device(caller: DevicesReader, database: Database, dev_eui: EuiPath) -> Device:
+    """One device, as last heard."""
+    row = await queries.get_device(database, caller.tenant_id, dev_eui)
+    if row is None:
+        raise not_found("device", dev_eui)
+    return Device(**row)
+
+
+@router.put("/{dev_eui}", responses=WRITE)
+async def register_device(
+    caller: DevicesWriter, commands: Commands, request: Request, dev_eui: EuiPath, body: DeviceSettings
+) -> Device:
+    """Make a device known, or change its settings. Until it is heard from a bound application it has no effect."""
+    command = RegisterDevice(dev_eui=dev_eui, **body.model_dump(exclude={"request_id"}, exclude_unset=True))
+    await commands.send(caller, "device.register", command, body_request_id=body.request_id)
+    return await _as_stored(request, caller, dev_eui)
+
+
+@router.delete("/{dev_eui}", status_code=204, responses=WRITE)
+async def remove_device(caller: DevicesWriter, commands: Commands, dev_eui: EuiPath) -> None:
+    """Forget a device; refused while a space uses it. Its readings stay."""
+    await commands.send(caller, "device.remove", RemoveDevice(dev_eui=dev_eui))
+
+
+@router.put("/{dev_eui}/assignment", responses=WRITE)
+async def assign_device(
+    caller: DevicesWriter, commands: Commands, request: Request, dev_eui: EuiPath, body: Assignment
+) -> Device:
+    """Make the device the sensor of a space, or of none."""
+    command = AssignDevice(dev_eui=dev_eui, space_id=body.space_id)
+    await commands.send(caller, "device.assign", command, body_request_id=body.request_id)
+    return await _as_stored(request, caller, dev_eui)
+
+
+@router.post("/{dev_eui}/redecode", responses=WRITE)
+async def redecode_device(
+    caller: DevicesWriter, commands: Commands, dev_eui: EuiPath, body: RedecodeRequest
+) -> RedecodeResult:
+    """Read the device's stored payloads again with today's codec; readings and stays follow."""
+    command = Redecode(dev_eui=dev_eui, since=body.since)
+    result = await commands.send(caller, "device.redecode", command, body_request_id=body.request_id)
+    return RedecodeResult.model_validate_json(result)
+
+
+async def _as_stored(request: Request, caller: Caller, dev_eui: str) -> Device:
+    """The device as the directory shows it now: the owner has committed before it answered."""
+    async with gateway_of(request).connection() as connection:
+        row = await queries.get_device(connection, caller.tenant_id, dev_eui)
+    if row is None:
+        raise not_found("device", dev_eui)
+    return Device(**row)

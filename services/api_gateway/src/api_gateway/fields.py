@@ -1,0 +1,76 @@
+"""The fields that several nouns share: their limits, units, descriptions and examples, for models and OpenAPI."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import Path, Query
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from parking_contracts.device import parse_eui
+
+
+def _storable(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("U+0000 cannot be stored")
+    return text
+
+
+def _eui(text: str) -> str:
+    return parse_eui(text)
+
+
+FilterText = Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(_storable)]
+Name = Annotated[str, Field(min_length=1, max_length=100, description="for people", examples=["Bay A-17"])]
+Latitude = Annotated[float, Field(ge=-90, le=90, description="WGS 84 degrees", examples=[-37.8136])]
+Longitude = Annotated[float, Field(ge=-180, le=180, description="WGS 84 degrees", examples=[144.9631])]
+Eui = Annotated[
+    str,
+    StringConstraints(max_length=64),
+    AfterValidator(_eui),
+    Field(
+        description="DevEUI: 16 hex digits; `:`, `-` and spaces may separate its bytes", examples=["70b3d57ed0061a2b"]
+    ),
+]
+EuiPath = Annotated[
+    str,
+    AfterValidator(_eui),
+    Path(description="DevEUI in any notation", examples=["70b3d57ed0061a2b"], max_length=64),
+]
+RequestId = Annotated[
+    str | None,
+    Field(
+        pattern=r"^[\x21-\x7e]{1,200}$",
+        description="the same as the header Idempotency-Key, for clients that cannot set headers",
+    ),
+]
+Limit = Annotated[int, Query(ge=1, le=1000, description="how many to return")]
+Offset = Annotated[int, Query(ge=0, le=10_000_000, description="how many to skip")]
+IncludeDeleted = Annotated[bool, Query(description="also what was deleted")]
+
+
+def _without_default(schema: dict[str, Any]) -> None:
+    schema.pop("default", None)
+
+
+def absent(**limits: Any) -> Any:
+    """A field of a partial update that may be left out, but not be null."""
+    return Field(default=None, json_schema_extra=_without_default, **limits)
+
+
+class Body(BaseModel):
+    """A request body: an unknown field is an error, so that a typing mistake is not silently ignored."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+def require_whole_position(body: BaseModel) -> None:
+    """A position has both coordinates or none; a partial update names both or neither.
+
+    Raises:
+        ValueError: Only half of one is given.
+    """
+    named = {"latitude", "longitude"} & body.model_fields_set
+    values = [getattr(body, "latitude", None), getattr(body, "longitude", None)]
+    if len(named) == 1 or (values[0] is None) != (values[1] is None):
+        raise ValueError("give latitude and longitude together, or neither")

@@ -1,0 +1,123 @@
+"""One stream's messages in order and without a gap, whatever happens to the connection or to the consumer.
+
+An ephemeral ordered consumer: no acks, heartbeats, flow control. Its own sequence numbers show a lost message, its
+heartbeats a lost consumer; either way a new one goes on behind the last message that was handled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+import structlog
+from nats.errors import Error as NatsError
+from nats.errors import TimeoutError as NatsTimeoutError
+from nats.js import api
+
+if TYPE_CHECKING:
+    from nats.aio.client import Client
+    from nats.aio.msg import Msg
+    from nats.aio.subscription import Subscription
+
+log = structlog.get_logger()
+
+HEARTBEAT_SECONDS = 1.0
+SILENCE_SECONDS = 2.5
+RETRY_SECONDS = 0.5
+
+Handle = Callable[[int, "Msg"], Awaitable[None]]
+OnStart = Callable[[int], None]
+
+
+class _InterruptedError(Exception):
+    """The consumer lost a message or fell silent."""
+
+
+class StreamTail:
+    """Follows a stream from its end on. `following` is false while NATS or the consumer is away."""
+
+    def __init__(self, stream: str, handle: Handle, on_start: OnStart) -> None:
+        self._stream = stream
+        self._handle = handle
+        self._on_start = on_start
+        self._position: int | None = None
+        self.following = False
+
+    async def run(self, client: Client) -> None:
+        """Follow for ever. `on_start(sequence)` is called at the first start, and if the stream was made anew."""
+        while True:
+            try:
+                await self._follow(client)
+            except (_InterruptedError, NatsError, TimeoutError) as error:
+                if self.following:
+                    log.warning("stream_interrupted", stream=self._stream, why=repr(error))
+            self.following = False
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _follow(self, client: Client) -> None:
+        inbox = client.new_inbox()
+        subscription = await client.subscribe(inbox)
+        try:
+            position = await self._find_position(client)
+            await self._create_consumer(client, inbox, position + 1)
+            self.following = True
+            log.info("stream_followed", stream=self._stream, after=position)
+            await self._handle_messages(client, subscription)
+        finally:
+            if not client.is_closed:
+                await subscription.unsubscribe()
+
+    async def _find_position(self, client: Client) -> int:
+        """Where to go on. A stream that ends before our position is a new one: it starts afresh."""
+        last: int = (await client.jetstream().stream_info(self._stream)).state.last_seq
+        if self._position is None or self._position > last:
+            if self._position is not None:
+                log.error("stream_restarted", stream=self._stream, was=self._position, now=last)
+            self._position = last
+            self._on_start(last)
+        return self._position
+
+    async def _create_consumer(self, client: Client, inbox: str, sequence: int) -> None:
+        await client.jetstream().add_consumer(
+            self._stream,
+            api.ConsumerConfig(
+                deliver_subject=inbox,
+                deliver_policy=api.DeliverPolicy.BY_START_SEQUENCE,
+                opt_start_seq=sequence,
+                ack_policy=api.AckPolicy.NONE,
+                max_deliver=1,
+                idle_heartbeat=HEARTBEAT_SECONDS,
+                flow_control=True,
+                inactive_threshold=10.0,
+                mem_storage=True,
+                num_replicas=1,
+            ),
+        )
+
+    async def _handle_messages(self, client: Client, subscription: Subscription) -> None:
+        delivered = 0
+        while True:
+            try:
+                message = await subscription.next_msg(SILENCE_SECONDS)
+            except NatsTimeoutError as error:
+                raise _InterruptedError("no heartbeat") from error
+            headers = message.headers or {}
+            if headers.get(api.Header.STATUS) is not None:
+                await self._answer_control(client, message, headers, delivered)
+                continue
+            place = message.metadata.sequence
+            if place.consumer != delivered + 1:
+                raise _InterruptedError(f"message {place.consumer} came after {delivered}")
+            delivered = place.consumer
+            await self._handle(place.stream, message)
+            self._position = place.stream
+
+    async def _answer_control(self, client: Client, message: Msg, headers: dict[str, str], delivered: int) -> None:
+        """Flow control wants an answer once everything before it is handled; a heartbeat tells what was sent."""
+        answer_to = message.reply or headers.get(api.Header.CONSUMER_STALLED)
+        if answer_to:
+            await client.publish(answer_to)
+        sent = headers.get(api.Header.LAST_CONSUMER)
+        if sent is not None and int(sent) != delivered:
+            raise _InterruptedError(f"{sent} messages were sent, {delivered} came")

@@ -1,0 +1,38 @@
+"""Every metric of the gateway, and the names of its log events.
+
+Log events: `bootstrap_key_made`, `bootstrap_key_registered`, `bootstrap_waiting`, `stream_followed`,
+`stream_interrupted`, `stream_restarted`, `event_skipped`, `dead_letter_replayed`.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+from starlette.types import Scope
+
+REQUESTS = Counter(
+    "parkstream_gateway_requests_total", "HTTP requests by method, route and status", ["method", "route", "status"]
+)
+REQUEST_SECONDS = Histogram(
+    "parkstream_gateway_request_seconds",
+    "Time until the answer begins",
+    ["route"],
+    buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+EVENT_STREAMS = Gauge("parkstream_gateway_event_streams", "Clients following the event stream now")
+EVENTS = Counter("parkstream_gateway_events_total", "Events taken from the bus", ["stream"])
+EVENTS_DROPPED = Counter(
+    "parkstream_gateway_events_dropped_total", "Events not passed on, by reason", ["reason"]
+)  # passed_version, unreadable
+STREAM_ENDS = Counter(
+    "parkstream_gateway_event_stream_ends_total", "Event streams that we ended, by reason", ["reason"]
+)
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+def observe_request(scope: Scope, status: int | None, seconds: float) -> None:
+    """Count one request. Unknown paths and methods share one label each, so that no client makes new series."""
+    route = getattr(scope.get("route"), "path", None) or "unmatched"
+    method = scope["method"] if scope["method"] in _METHODS else "other"
+    REQUESTS.labels(method, route, status or "none").inc()
+    if status is not None:
+        REQUEST_SECONDS.labels(route).observe(seconds)

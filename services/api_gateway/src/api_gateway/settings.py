@@ -1,0 +1,47 @@
+"""What the gateway reads from its environment (PARKSTREAM_*), once, in `__main__`."""
+
+from __future__ import annotations
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import SettingsConfigDict
+
+from api_gateway.api_keys import parse_key
+from parking_chassis.settings import DatabaseSettings, ServiceSettings
+
+
+class Settings(ServiceSettings, DatabaseSettings):
+    """The gateway serves its health routes on its HTTP port; `health_port` is therefore not used."""
+
+    model_config = SettingsConfigDict(env_prefix="PARKSTREAM_", frozen=True, extra="ignore")
+
+    health_port: int = Field(default=8000, ge=1, le=65535, description="not used by the gateway: see http_port")
+    http_host: str = Field(default="127.0.0.1", description="address of the API")
+    http_port: int = Field(default=8000, ge=1, le=65535, description="port of the API")
+
+    bootstrap_api_key: SecretStr | None = Field(
+        default=None, description="pk_<id>_<secret>, registered when absent; when not given, one is made and printed"
+    )
+    bootstrap_tenant: str = Field(default="default", min_length=1, max_length=100, description="the first tenant")
+
+    request_seconds: float = Field(default=30.0, gt=0, description="a request without an answer ends after this")
+    request_body_bytes: int = Field(default=10 << 20, gt=0, description="larger request bodies are refused")
+    command_seconds: float = Field(default=10.0, gt=0, description="how long the owner of a noun may take to answer")
+
+    events_ring_count: int = Field(default=20_000, gt=0, description="events kept in memory for clients that resume")
+    events_ring_bytes: int = Field(default=32 << 20, gt=0, description="the same in bytes")
+    events_client_count: int = Field(default=5_000, gt=0, description="events that may wait for one slow client")
+    events_client_bytes: int = Field(default=4 << 20, gt=0, description="the same in bytes")
+    events_heartbeat_seconds: float = Field(default=15.0, gt=0, description="a comment on a quiet event stream")
+    events_revocation_seconds: float = Field(default=0.5, gt=0, description="how often the keys of streams are checked")
+
+    @field_validator("bootstrap_api_key")
+    @classmethod
+    def _is_a_key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None or not value.get_secret_value():
+            return None
+        if parse_key(value.get_secret_value()) is None:
+            raise ValueError(
+                "expected pk_<id>_<secret>: an id of 8 to 32 lower-case letters or digits, a secret of 32 to 200 "
+                "letters, digits, - or _"
+            )
+        return value

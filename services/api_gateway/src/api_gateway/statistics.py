@@ -1,0 +1,119 @@
+"""Statistics of now: how many spaces are in which state, in all and by place and kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import asyncpg
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
+
+from api_gateway import queries
+from api_gateway.authentication import SpacesReader
+from api_gateway.gateway import Database
+from api_gateway.openapi import READ
+from parking_contracts.space import SpaceKind
+
+router = APIRouter(prefix="/api/v6/spaces", tags=["statistics"])
+
+# GROUPING bits of (site_id, building, floor, zone, kind): 0 where the row is grouped by the column.
+ALL, BY_SITE, BY_BUILDING, BY_FLOOR, BY_ZONE, BY_KIND = 0b11111, 0b01111, 0b00111, 0b00011, 0b01101, 0b11110
+
+
+class StateCounts(BaseModel):
+    """Spaces per state."""
+
+    total: int = 0
+    free: int = 0
+    occupied: int = 0
+    reserved: int = 0
+    maintenance: int = 0
+    unknown: int = 0
+    occupancy_rate: float | None = Field(
+        default=None,
+        description="occupied / (free + occupied + reserved): what cannot be used, or is not known, does not count",
+        examples=[0.73],
+    )
+
+
+class SiteCounts(StateCounts):
+    """Spaces per state of one site."""
+
+    site_id: UUID
+
+
+class BuildingCounts(SiteCounts):
+    """Spaces per state of one building (null: spaces that name none)."""
+
+    building: str | None
+
+
+class FloorCounts(BuildingCounts):
+    """Spaces per state of one floor."""
+
+    floor: str | None
+
+
+class ZoneCounts(SiteCounts):
+    """Spaces per state of one zone."""
+
+    zone: str | None
+
+
+class KindCounts(StateCounts):
+    """Spaces per state of one kind."""
+
+    kind: SpaceKind
+
+
+class OccupancyNow(BaseModel):
+    """The live spaces of the tenant, or of one site, at one moment."""
+
+    counted_at: datetime
+    all: StateCounts
+    by_site: list[SiteCounts]
+    by_building: list[BuildingCounts]
+    by_floor: list[FloorCounts]
+    by_zone: list[ZoneCounts]
+    by_kind: list[KindCounts]
+
+
+@router.get("/stats/occupancy", responses=READ)
+async def count_spaces(
+    caller: SpacesReader,
+    database: Database,
+    site: Annotated[UUID | None, Query(description="only this site")] = None,
+) -> OccupancyNow:
+    """How many spaces are in which state now: in all, and by site, building, floor, zone and kind."""
+    rows = await queries.count_states(database, caller.tenant_id, site)
+    everything = _counts(rows, ALL)
+    return OccupancyNow.model_validate(
+        {
+            "counted_at": rows[0]["counted_at"] if rows else datetime.now(UTC),
+            "all": everything[0] if everything else StateCounts(),
+            "by_site": _counts(rows, BY_SITE, "site_id"),
+            "by_building": _counts(rows, BY_BUILDING, "site_id", "building"),
+            "by_floor": _counts(rows, BY_FLOOR, "site_id", "building", "floor"),
+            "by_zone": _counts(rows, BY_ZONE, "site_id", "zone"),
+            "by_kind": _counts(rows, BY_KIND, "kind"),
+        }
+    )
+
+
+def _counts(rows: Iterable[asyncpg.Record], grouped: int, *names: str) -> list[dict[str, Any]]:
+    """One entry per place or kind, its states side by side."""
+    entries: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for row in rows:
+        if row["grouped"] == grouped:
+            key = tuple(row[name] for name in names)
+            entries.setdefault(key, dict(zip(names, key, strict=True)))[row["state"]] = row["spaces"]
+    return [{**entry, **_sums(entry)} for entry in entries.values()]
+
+
+def _sums(entry: dict[str, Any]) -> dict[str, Any]:
+    known = {state: entry.get(state, 0) for state in ("free", "occupied", "reserved", "maintenance", "unknown")}
+    usable = known["free"] + known["occupied"] + known["reserved"]
+    return {"total": sum(known.values()), "occupancy_rate": round(known["occupied"] / usable, 4) if usable else None}
