@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import msgspec
@@ -73,6 +73,8 @@ async def database_check(pool: Pool) -> str | None:
     try:
         async with pool.acquire(timeout=2) as connection:
             await connection.fetchval("SELECT 1", timeout=2)
-    except (*DATABASE_AWAY, asyncpg.PostgresError) as error:
+    except DATABASE_AWAY as error:
         return f"database: {type(error).__name__}: {error}".rstrip(": ")
+    except asyncpg.PostgresError as error:
+        return f"database: {error}; is it migrated (`parkstream migrate`)?"
     return None
