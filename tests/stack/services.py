@@ -36,13 +36,12 @@ class Service:
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("PARKSTREAM_")}
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", self.module],
+                [*child.dying_with_us(signal.SIGKILL), sys.executable, "-m", self.module],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env={**inherited, **self._environment, "PYTHONUNBUFFERED": "1"},
                 start_new_session=True,
-                preexec_fn=child.die_with_parent(signal.SIGKILL),  # noqa: PLW1509  one system call
             )
 
     async def start(self, *, ready: bool = True) -> None:

@@ -132,8 +132,10 @@ async def test_what_dies_is_restarted_and_ctrl_c_ends_everything(platform: Platf
     assert platform.text().count(found.api_key) == 1
     for secret in (platform.data_dir / "secrets").iterdir():
         assert secret.stat().st_mode & 0o777 == 0o600
-    for name in ("occupancy_engine", "bin/postgres", "data/nats/nats.conf", "data/mqtt/nats.conf"):
-        named(platform.children(), name).kill()
+    children = platform.children()
+    programs = ("occupancy_engine", "bin/postgres", "data/nats/nats.conf", "data/mqtt/nats.conf")
+    for victim in [named(children, program) for program in programs]:
+        victim.kill()
     for name in ("occupancy_engine", "postgres", "nats", "mqtt"):
         await eventually(platform.says(f"{name} ended (signal 9); starting it again in 1 s"))
     await eventually(platform.says("serving occupancy_engine", times=2))

@@ -74,8 +74,9 @@ class ServiceJob:
         run: RunDirectory,
     ) -> None:
         self.name = name
+        # Killed with us: the servers it needs end at the same moment, so there is no graceful end to wait for.
         # -P: a folder of the current directory is not taken for a module.
-        self._command = (sys.executable, "-P", "-m", *arguments)
+        self._command = (*child.dying_with_us(signal.SIGKILL), sys.executable, "-P", "-m", *arguments)
         self._environment = {**os.environ, **environment, "PYTHONUNBUFFERED": "1"}
         self._logs = logs
         self._run = run
@@ -91,8 +92,6 @@ class ServiceJob:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             start_new_session=True,
-            # Killed with us: the servers it needs end at the same moment, so there is no graceful end to wait for.
-            preexec_fn=child.die_with_parent(signal.SIGKILL),
         )
         self._run.note_child(self.name, self._process.pid)
         if self._process.stdout is not None:

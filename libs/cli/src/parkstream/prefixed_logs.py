@@ -4,6 +4,7 @@ Every line also goes to `logs/<name>.log` of the data directory, in two files of
 """
 
 import asyncio
+import contextlib
 import logging
 import sys
 from logging.handlers import RotatingFileHandler
@@ -32,7 +33,8 @@ class PrefixedLogs:
         if self._coloured:
             colour = COLOURS[list(self._files).index(name) % len(COLOURS)] if name in self._files else DIM
             prefix = f"\033[{colour}m{prefix}\033[0m"
-        print(prefix, text, flush=True)  # noqa: T201  this is the command's output
+        with contextlib.suppress(OSError):  # the terminal is gone; the platform goes on, and the files have it all
+            print(prefix, text, flush=True)  # noqa: T201  this is the command's output
 
     async def pump(self, name: str, stream: asyncio.StreamReader) -> None:
         """Print and store what `stream` yields, until its end; an endless line is cut."""

@@ -1,11 +1,11 @@
 """Processes that end with us: how the embedded servers are started, recognised and stopped.
 
-A child asks the kernel for a signal when its parent dies, so `kill -9` of the parent leaves nothing running. Where
-the kernel has no such thing (macOS), the next start finds the orphan by its data directory and ends it.
+The kernel signals a child whose parent dies, so `kill -9` of the parent leaves nothing running. Where that cannot be
+asked for (macOS, or no util-linux), the next start finds the orphan by its data directory and ends it.
 """
 
-import ctypes
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,29 +21,20 @@ from parkstream.errors import OperatorError
 if TYPE_CHECKING:
     from parkstream.embedded.places import Account
 
-PR_SET_PDEATHSIG = 1
 POLL_SECONDS = 0.01
 LOG_BYTES = 10 << 20
 START_TIMEOUT_SECONDS = 60.0  # crash recovery included
 
-# Bound before any fork: the child of a threaded process may not import or allocate much.
-_prctl = ctypes.CDLL(None, use_errno=True).prctl if sys.platform == "linux" else None
 
+def dying_with_us(death_signal: signal.Signals) -> list[str]:
+    """What to put before a command so that the kernel sends it `death_signal` when this process is gone.
 
-def die_with_parent(death_signal: signal.Signals) -> Callable[[], None]:
-    """A `preexec_fn` that has the kernel send `death_signal` to the child when this process is gone.
-
-    The signal follows the *thread* that started the child: start children from the main thread.
+    setpriv asks for that and then becomes the command. It does so without code of ours between fork and exec, which
+    a process with threads cannot run safely. The signal follows the *thread* that starts the child: start children
+    from the main thread. Empty where util-linux is not installed.
     """
-    parent = os.getpid()
-
-    def ask_kernel() -> None:
-        if _prctl is not None:
-            _prctl(PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
-            if os.getppid() != parent:  # it died before we asked
-                os._exit(1)
-
-    return ask_kernel
+    setpriv = shutil.which("setpriv", path=f"{os.environ.get('PATH', '')}:/usr/bin:/bin")
+    return [setpriv, "--pdeathsig", death_signal.name, "--"] if setpriv and sys.platform == "linux" else []
 
 
 def spawn_server(
@@ -57,14 +48,13 @@ def spawn_server(
 ) -> subprocess.Popen[bytes]:
     """Start a server in its own session (a terminal's Ctrl-C is ours to handle), as `account`, logging to `output`."""
     return subprocess.Popen(  # noqa: S603  our own binaries, no shell
-        [str(part) for part in command],
+        [*dying_with_us(death_signal), *(str(part) for part in command)],
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=subprocess.STDOUT,
         cwd=cwd,
         env=environment,
         start_new_session=True,
-        preexec_fn=die_with_parent(death_signal),  # noqa: PLW1509  one system call, bound before the fork
         user=account.uid if account.switch else None,
         group=account.gid if account.switch else None,
         extra_groups=() if account.switch else None,

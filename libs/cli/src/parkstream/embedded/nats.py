@@ -157,7 +157,7 @@ class NatsServer:
         (self.home / "nats.pid").unlink(missing_ok=True)
 
     def spawn(self) -> subprocess.Popen[bytes]:
-        """Start the server (from the main thread, see `child.die_with_parent`) without waiting for it."""
+        """Start the server (from the main thread, see `child.dying_with_us`) without waiting for it."""
         with child.open_log(self.log) as output:
             self.process = child.spawn_server(
                 [self._binary, "-c", self.home / "nats.conf"],

@@ -120,7 +120,7 @@ class PostgresServer:
         self._end_remnants()
 
     def spawn(self) -> subprocess.Popen[bytes]:
-        """Start the postmaster (from the main thread, see `child.die_with_parent`) without waiting for it."""
+        """Start the postmaster (from the main thread, see `child.dying_with_us`) without waiting for it."""
         settings = {**SETTINGS, **({} if self._durable else NOT_DURABLE)}
         options = [f"--{name}={value}" for name, value in settings.items()]
         with child.open_log(self.log) as output:

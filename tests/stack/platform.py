@@ -1,0 +1,122 @@
+"""The platform's other end for tests: a tenant, commands to the engine, uplinks on the bus, rows to look at."""
+
+import itertools
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import msgspec
+import pytest
+from nats.aio.client import Client
+
+from parking_contracts import subjects
+from parking_contracts.command import Command
+from parking_contracts.device_commands import BindApplication
+from parking_contracts.errors import Accepted, Refusal, Reply
+from parking_contracts.space_commands import CreateSite, CreateSpace
+from parking_contracts.uplink import Reception, Tick, UplinkReceived
+
+SOURCE = "chirpstack"
+APPLICATION = "ca739e26-7b67-4f14-b69e-d568c22a5a75"
+NOON = datetime(2026, 7, 22, 12, 0, tzinfo=UTC)
+OCCUPIED, FREE = b"\x01", b"\x00"
+CHANGE_PORT = 1
+_numbers = itertools.count(1)
+
+
+def uplink(dev_eui: str, f_cnt: int, occupied: bool | None, **changes: Any) -> UplinkReceived:
+    """A Bosch TPS110's frame, one minute after noon per fCnt and received then; None is a MAC-only frame."""
+    at = changes.pop("at", NOON + timedelta(minutes=f_cnt))
+    given: dict[str, Any] = {
+        "source": SOURCE,
+        "application_id": APPLICATION,
+        "dev_eui": dev_eui,
+        "device_profile_name": "Bosch TPS110",
+        "device_name": "bay",
+        "deduplication_id": str(uuid4()),
+        "time": at,
+        "received_at": at,
+        "dev_addr": "00189440",
+        "f_cnt": f_cnt,
+        "f_port": 0 if occupied is None else CHANGE_PORT,
+        "data": b"" if occupied is None else OCCUPIED if occupied else FREE,
+        "receptions": (Reception(gateway_id="0016c001f153a14c", rssi=-80, snr=7.5, ns_time=at),),
+    }
+    return UplinkReceived(**given | changes)
+
+
+@dataclass
+class Platform:
+    """A tenant on a running bus and database."""
+
+    database: asyncpg.Connection
+    bus: Client
+    tenant_id: UUID = field(default_factory=uuid4)
+    site_id: UUID = field(default_factory=uuid4)
+
+    async def command(self, name: str, body: Any, **envelope: Any) -> Any:
+        """Send a command to the engine; the result as plain JSON values, or the Refusal."""
+        reply = await self.send(name, body, **envelope)
+        return msgspec.json.decode(reply.result) if isinstance(reply, Accepted) else reply
+
+    async def send(self, name: str, body: Any, **envelope: Any) -> Accepted | Refusal:
+        command = Command(
+            **{"tenant_id": self.tenant_id, "caller": "key:test", "request_id": str(uuid4()), "body": body} | envelope
+        )
+        answer = await self.bus.request(subjects.command("occupancy", name), msgspec.json.encode(command), timeout=10)
+        return msgspec.json.decode(answer.data, type=Reply)
+
+    async def settle_in(self, *, clock: str = "live") -> None:
+        """Make the tenant, its site and its application."""
+        await self.database.execute("INSERT INTO gateway.tenants (id, name) VALUES ($1, 'test')", self.tenant_id)
+        await self.command("site.create", CreateSite(name="Street", id=self.site_id))
+        await self.command("application.bind", BindApplication(source=SOURCE, application_id=APPLICATION, clock=clock))
+
+    async def space(self, sensor_eui: str | None = None, **changes: Any) -> UUID:
+        """A space with a code of its own."""
+        number = next(_numbers)
+        given = {"site_id": self.site_id, "name": f"Bay {number}", "code": f"B{number}", "sensor_eui": sensor_eui}
+        created = await self.command("space.create", CreateSpace(**given | changes))
+        assert not isinstance(created, Refusal), created
+        return UUID(created["id"])
+
+    async def publish(self, *messages: UplinkReceived | Tick, **headers: str) -> None:
+        """Put uplinks and ticks on the bus, in order, as the ingestor does."""
+        jetstream = self.bus.jetstream()
+        for message in messages:
+            tick = isinstance(message, Tick)
+            subject = subjects.TICK if tick else subjects.uplink(message.dev_eui)
+            await jetstream.publish(subject, msgspec.json.encode(message), headers=headers or None)
+
+    async def rows(self, query: str, *arguments: Any) -> Sequence[asyncpg.Record]:
+        return await self.database.fetch(query, *arguments)
+
+    async def state(self, space_id: UUID) -> tuple[str, str]:
+        """(state, layer) of a space."""
+        row = await self.database.fetchrow("SELECT state, state_layer FROM occupancy.spaces WHERE id = $1", space_id)
+        return (row["state"], row["state_layer"])
+
+    async def stays(self, space_id: UUID) -> list[tuple[datetime, datetime | None]]:
+        rows = await self.rows(
+            "SELECT arrived_at, departed_at FROM occupancy.stays WHERE space_id = $1 ORDER BY arrived_at", space_id
+        )
+        return [(row["arrived_at"], row["departed_at"]) for row in rows]
+
+    async def unhandled_uplinks(self) -> int:
+        """Messages that UPLINKS still holds."""
+        info = await self.bus.jetstream().stream_info("UPLINKS")
+        return info.state.messages
+
+    async def idle(self) -> bool:
+        return await self.unhandled_uplinks() == 0
+
+
+@pytest.fixture
+async def platform(database: str, nats_account: Any) -> AsyncIterator[Platform]:
+    """A tenant-to-be on a fresh database and bus; the test starts the services it wants, then calls `settle_in`."""
+    connection = await asyncpg.connect(database)
+    yield Platform(connection, await nats_account.connect())
+    await connection.close()
