@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import signal
@@ -64,6 +65,23 @@ async def connect_nats(url: str, *, name: str) -> Client:
 
     client.close = close_on_purpose  # type: ignore[method-assign]  # the one way to tell our close from theirs
     return client
+
+
+async def connect_nats_unless(stop: asyncio.Event, url: str, *, name: str) -> Client | None:
+    """Connect as `connect_nats` does, but give up when the service is told to stop; then there is no client."""
+    connecting = asyncio.create_task(connect_nats(url, name=name))
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({connecting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        return await connecting if connecting.done() else None
+    finally:
+        for task in (connecting, stopping):
+            task.cancel()
+
+
+async def not_connected_yet() -> str | None:
+    """The health check of a service whose NATS has not appeared yet."""
+    return "nats: not connected yet, trying"
 
 
 def nats_check(client: Client) -> Callable[[], Awaitable[str | None]]:

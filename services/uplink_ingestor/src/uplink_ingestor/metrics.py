@@ -1,0 +1,19 @@
+"""Every metric of this service. No label names a device: a city's worth of series helps nobody."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge
+
+from uplink_ingestor.topics import EVENTS
+
+_received = Counter(
+    "parkstream_ingestor_events_total", "Events understood and handed to JetStream, repeats excluded", ["event"]
+)
+RECEIVED = {event: _received.labels(event) for event in EVENTS}
+REPEATS = Counter("parkstream_ingestor_repeats_total", "Deliveries of a message that was stored or on its way already")
+POISON = Counter("parkstream_ingestor_dead_letters_total", "Messages set aside in the dead letters", ["code"])
+IN_FLIGHT = Gauge("parkstream_ingestor_in_flight", "Messages received and not yet confirmed by JetStream", ["origin"])
+MQTT_CONNECTED = Gauge("parkstream_ingestor_mqtt_connected", "1 while connected with the subscription granted")
+MQTT_CONNECTS = Counter("parkstream_ingestor_mqtt_connects_total", "Connections to the MQTT broker that were accepted")
+MQTT_FAILURES = Counter("parkstream_ingestor_mqtt_failures_total", "Connections refused or lost")
+TICKS = Counter("parkstream_ingestor_ticks_total", "Ticks published", ["source"])

@@ -1,0 +1,88 @@
+"""The ingestor assembled: two receivers, two publishers, the ticks, and an end that loses nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
+
+from parking_chassis.nats_connection import nats_check
+from parking_chassis.pull_consumer import PullConsumer
+from parking_chassis.windowed_publisher import WindowedPublisher
+from parking_contracts.streams import INGRESS
+from uplink_ingestor import ingress, metrics
+from uplink_ingestor.ingest import Ingest
+from uplink_ingestor.ingress import IngressReceiver
+from uplink_ingestor.mqtt_receiver import MqttReceiver
+from uplink_ingestor.ticks import TickSender, tick_for_ingress, tick_for_mqtt
+
+if TYPE_CHECKING:
+    from nats.aio.client import Client
+
+    from parking_chassis.health import Health
+    from uplink_ingestor.settings import IngestorSettings
+
+# What is confirmed within this time after the stop signal is still acknowledged; the rest is delivered again.
+LAST_ANSWERS_SECONDS = 3.0
+
+
+class Ingestor:
+    """Everything that runs between a connected NATS and the stop signal."""
+
+    def __init__(self, settings: IngestorSettings, nats: Client) -> None:
+        self._nats = nats
+        # An atomic batch belongs to one stream, so what goes elsewhere than UPLINKS has a publisher of its own.
+        self._uplinks = WindowedPublisher(nats, atomic=True)
+        self._others = WindowedPublisher(nats, atomic=False)
+        self._by_mqtt = Ingest(
+            self._uplinks, self._others, topic_prefix=settings.mqtt_topic_prefix, marshaler=settings.marshaler
+        )
+        self._by_ingress = Ingest(self._uplinks, self._others, topic_prefix=settings.mqtt_topic_prefix)
+        self._mqtt = MqttReceiver(settings, self._by_mqtt.take)
+        consumer = PullConsumer(nats, INGRESS.name, ingress.CONSUMER, batch_size=ingress.BATCH)
+        self._ingress = IngressReceiver(consumer, self._by_ingress)
+        self._source = settings.source
+        for origin, ingest in (("mqtt", self._by_mqtt), ("ingress", self._by_ingress)):
+            metrics.IN_FLIGHT.labels(origin).set_function(ingest.in_flight.__len__)
+
+    def add_checks(self, health: Health) -> None:
+        """What must be well for this service to do its work."""
+        health.add_check("nats", nats_check(self._nats))
+        health.add_check("mqtt", self._mqtt.check)
+        health.add_warning("jetstream", self._refusal)
+
+    def work(self) -> list[Coroutine[Any, Any, None]]:
+        """Everything that runs side by side."""
+        mqtt_ticks = TickSender(self._source, self._uplinks, self._by_mqtt.in_flight)
+        ingress_ticks = TickSender(ingress.SOURCE, self._uplinks, self._by_ingress.in_flight)
+        return [
+            self._uplinks.run(),
+            self._others.run(),
+            self._mqtt.run(),
+            self._ingress.run(),
+            tick_for_mqtt(self._mqtt, mqtt_ticks),
+            tick_for_ingress(self._nats.jetstream(), ingress_ticks),
+        ]
+
+    async def settle(self) -> None:
+        """Take nothing new and wait a little for what is on its way."""
+        self._mqtt.stop_taking()
+        self._ingress.stop_taking()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_ANSWERS_SECONDS):
+                await self._by_mqtt.in_flight.all_arrived()
+                await self._by_ingress.in_flight.all_arrived()
+        # One turn of the loop for the acknowledgements themselves.
+        await asyncio.sleep(0)
+
+    def stats(self) -> dict[str, Any]:
+        """Figures for /health."""
+        return {
+            "in_flight": {"mqtt": len(self._by_mqtt.in_flight), "ingress": len(self._by_ingress.in_flight)},
+            "unconfirmed": {"uplinks": self._uplinks.unconfirmed, "others": self._others.unconfirmed},
+        }
+
+    async def _refusal(self) -> str | None:
+        refusal = self._uplinks.refused or self._others.refused
+        return refusal and f"JetStream refuses: {refusal}; nothing is acknowledged meanwhile"

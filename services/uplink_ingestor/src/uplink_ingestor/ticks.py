@@ -1,0 +1,79 @@
+"""Every five seconds, for each source that is alive: a Tick through UPLINKS, which silence is judged against.
+
+A tick says "everything received up to `at` is stored before me". So it never goes beyond the oldest message that is not
+confirmed yet, and none is sent for a source that cannot be heard: then nobody may be called silent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+
+import msgspec
+from nats.errors import Error as NatsError
+from nats.js import JetStreamContext
+
+from parking_chassis.windowed_publisher import Publication, WindowedPublisher
+from parking_contracts import subjects
+from parking_contracts.streams import INGRESS
+from parking_contracts.uplink import Tick
+from uplink_ingestor import ingress, metrics
+from uplink_ingestor.in_flight import InFlight
+from uplink_ingestor.mqtt_receiver import MqttReceiver
+
+EVERY_SECONDS = 5.0
+_encode = msgspec.json.Encoder().encode
+
+
+class TickSender:
+    """One source's ticks; the next one waits until the last one is stored, so an outage piles up none."""
+
+    def __init__(self, source: str, uplinks: WindowedPublisher, in_flight: InFlight) -> None:
+        self._source = source
+        self._uplinks = uplinks
+        self._in_flight = in_flight
+        self._last: datetime | None = None
+        self._is_under_way = False
+
+    def send(self, heard_until: datetime) -> None:
+        """Publish a tick, unless it would say nothing new."""
+        at = min(heard_until, self._in_flight.oldest_received_at or heard_until)
+        if self._is_under_way or (self._last is not None and at <= self._last):
+            return
+        self._is_under_way = True
+        self._last = at
+        tick = _encode(Tick(source=self._source, at=at))
+        # Without an id: a tick that is stored twice says the same thing twice.
+        self._uplinks.submit(Publication(subjects.TICK, tick, None, self._stored))
+        metrics.TICKS.labels(self._source).inc()
+
+    def _stored(self) -> None:
+        self._is_under_way = False
+
+
+async def tick_for_mqtt(receiver: MqttReceiver, sender: TickSender) -> None:
+    """Tick while connected with the subscription granted."""
+    while True:
+        if receiver.problem is None:
+            sender.send(datetime.now(UTC))
+        await asyncio.sleep(EVERY_SECONDS)
+
+
+async def tick_for_ingress(jetstream: JetStreamContext, sender: TickSender) -> None:
+    """Tick up to the last moment at which nothing waited, once all that came until then is acknowledged."""
+    mark: tuple[datetime, int] | None = None
+    while True:
+        try:
+            now = datetime.now(UTC)
+            info = await jetstream.consumer_info(INGRESS.name, ingress.CONSUMER, timeout=2)
+        except (NatsError, TimeoutError):
+            mark = None
+        else:
+            delivered = info.delivered.stream_seq if info.delivered else 0
+            acknowledged = info.ack_floor.stream_seq if info.ack_floor else 0
+            if not info.num_pending and (mark is None or acknowledged >= mark[1]):
+                mark = (now, delivered)
+            if mark is not None and acknowledged >= mark[1]:
+                sender.send(mark[0])
+                mark = None
+        await asyncio.sleep(EVERY_SECONDS)

@@ -1,0 +1,90 @@
+"""The topics of ChirpStack's MQTT integration: `application/<id>/device/<devEui>/event/<event>`, behind a prefix.
+
+In: a topic as the broker or the INGRESS stream names it. Out: who it says is speaking, and the event.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import msgspec
+
+from parking_chassis.dead_letters import PoisonError
+from parking_contracts.device import parse_eui
+from parking_contracts.errors import DeadLetterCode
+
+EventName = Literal["up", "join", "ack", "txack", "log", "status", "location"]
+EVENTS: tuple[EventName, ...] = get_args(EventName)
+_BY_NAME: dict[str, EventName] = {name: name for name in EVENTS}
+
+
+class EventTopic(msgspec.Struct, frozen=True, gc=False):
+    """An event and who the topic says it is from; None where the delivery had no topic to say it (HTTP)."""
+
+    event: EventName
+    application_id: str | None = None
+    dev_eui: str | None = None
+
+    def confirm(self, application_id: str, dev_eui: str) -> str:
+        """Return the body's devEui as 16 lower-case digits if the body speaks of the same device as the topic.
+
+        Raises:
+            PoisonError: They disagree, or the body's devEui is none.
+        """
+        body_eui = dev_eui if dev_eui == self.dev_eui else _parse(dev_eui, "deviceInfo.devEui")
+        if self.dev_eui is not None and body_eui != self.dev_eui:
+            raise PoisonError(
+                DeadLetterCode.IDENTITY_MISMATCH,
+                f"deviceInfo.devEui is {body_eui}, but the topic is of device {self.dev_eui}",
+            )
+        if not application_id:
+            raise PoisonError(DeadLetterCode.INVALID_EVENT, "deviceInfo.applicationId is missing")
+        if self.application_id is not None and application_id != self.application_id:
+            raise PoisonError(
+                DeadLetterCode.IDENTITY_MISMATCH,
+                f"deviceInfo.applicationId is {application_id[:100]!r}, "
+                f"but the topic is of application {self.application_id[:100]!r}",
+            )
+        return body_eui
+
+
+def subscriptions(prefix: str, shared_group: str) -> list[str]:
+    """The topic filters of every event, one each: ChirpStack has further events, which are not for us."""
+    share = f"$share/{shared_group}/" if shared_group else ""
+    return [f"{share}{prefix}application/+/device/+/event/{event}" for event in EVENTS]
+
+
+def parse_event_name(name: str) -> EventName:
+    """Recognise one of the seven events.
+
+    Raises:
+        PoisonError: There is no such event.
+    """
+    if (event := _BY_NAME.get(name)) is None:
+        raise PoisonError(
+            DeadLetterCode.INVALID_TOPIC, f"unknown event {name[:100]!r}; expected one of {', '.join(EVENTS)}"
+        )
+    return event
+
+
+def parse_topic(topic: str, prefix: str = "") -> EventTopic:
+    """Take a topic apart.
+
+    Raises:
+        PoisonError: It is no topic of a ChirpStack event.
+    """
+    match topic.removeprefix(prefix).split("/"):
+        case ["application", application_id, "device", dev_eui, "event", event] if application_id:
+            return EventTopic(parse_event_name(event), application_id, _parse(dev_eui, "the topic's devEui"))
+    raise PoisonError(
+        DeadLetterCode.INVALID_TOPIC,
+        f"{topic[:200]!r} does not fit {prefix}application/<id>/device/<devEui>/event/<event>",
+    )
+
+
+def _parse(dev_eui: str, where: str) -> str:
+    try:
+        return parse_eui(dev_eui)
+    except ValueError as error:
+        code = DeadLetterCode.INVALID_VALUE if where.startswith("device") else DeadLetterCode.INVALID_TOPIC
+        raise PoisonError(code, f"{where}: {error}") from None
