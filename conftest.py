@@ -1,3 +1,3 @@
 """Fixtures for every test of the repository: real servers, see tests/stack."""
 
-pytest_plugins = ["stack.servers", "stack.brokers", "stack.services"]
+pytest_plugins = ["stack.servers", "stack.brokers", "stack.services", "stack.platform"]

@@ -21,7 +21,8 @@ from parking_contracts.uplink import Reception, Tick, UplinkReceived
 
 SOURCE = "chirpstack"
 APPLICATION = "ca739e26-7b67-4f14-b69e-d568c22a5a75"
-NOON = datetime(2026, 7, 22, 12, 0, tzinfo=UTC)
+# Soon, so that every frame is received after its device was assigned.
+NOON = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)
 OCCUPIED, FREE = b"\x01", b"\x00"
 CHANGE_PORT = 1
 _numbers = itertools.count(1)

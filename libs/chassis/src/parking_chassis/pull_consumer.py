@@ -65,6 +65,7 @@ class PullConsumer:
         self._inbox: RawInbox | None = None
         self._arrived: deque[Delivery] = deque()
         self._wake = asyncio.Event()
+        self._closed = False
         self._request = 0
         self._request_left = 0
         self._request_ends_at = 0.0
@@ -72,19 +73,32 @@ class PullConsumer:
         self._reconnects = -1
 
     async def next_batch(self) -> list[Delivery]:
-        """Wait for at least one message, then hand over all that came."""
+        """Wait for at least one message, then hand over all that came; nothing after `close`."""
         if self._inbox is None:
             self._inbox = await RawInbox.open(self._client, self._on_message)
-        while not self._arrived:
+        while not self._arrived and not self._closed:
             await self._renew_request(self._inbox)
             self._wake.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(1.0):  # not wait_for: until Python 3.12 it may swallow a cancellation
                     await self._wake.wait()
+        if self._closed:
+            return []
         count = min(len(self._arrived), self._batch_size)
         batch = [self._arrived.popleft() for _ in range(count)]
         await self._renew_request(self._inbox)
         return batch
+
+    def close(self) -> None:
+        """Take no more: `next_batch` answers with nothing, at once."""
+        self._closed = True
+        self._wake.set()
+
+    async def give_back(self) -> None:
+        """Hand what was delivered and not yet taken to whoever else consumes, now rather than after the ack wait."""
+        waiting = list(self._arrived)
+        self._arrived.clear()
+        await self._answer(waiting, b"-NAK")
 
     async def ack(self, deliveries: Sequence[Delivery]) -> None:
         """Acknowledge work that is durable."""

@@ -253,7 +253,7 @@ def _reading_row(frame: Placed) -> reading_rows.ReadingRow:
         uplink.f_cnt,
         uplink.received_at,
         frame.occurred_at,
-        device.space_id,
+        device.space_at(uplink.received_at),
         observation and observation.occupied,
         uplink.f_port,
         uplink.data,
@@ -272,7 +272,7 @@ def _stretches(late: Sequence[Placed]) -> list[Stretch]:
     """One stretch per device: from its earliest late reading to its latest."""
     of_device: dict[DeviceKey, list[Placed]] = {}
     for frame in late:
-        if frame.device.space_id is not None:
+        if frame.device.space_at(frame.uplink.received_at) is not None:
             of_device.setdefault((frame.device.tenant_id, frame.device.dev_eui), []).append(frame)
     return [
         Stretch(frames[0].device, min(one.place for one in frames), max(one.place for one in frames))

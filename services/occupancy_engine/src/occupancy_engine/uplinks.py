@@ -69,9 +69,12 @@ class Uplinks:
         self.database_away: str | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Handle batches until the service stops; the batch in hand is finished."""
-        while not stop.is_set():
-            await self.handle(await self._consumer.next_batch())
+        """Handle batches until the service stops; the batch in hand is finished, the rest given back."""
+        stopping = asyncio.create_task(stop.wait())
+        stopping.add_done_callback(lambda _: self._consumer.close())
+        while deliveries := await self._consumer.next_batch():
+            await self.handle(deliveries)
+        await self._consumer.give_back()
 
     async def handle(self, deliveries: Sequence[Delivery]) -> None:
         """One batch, to the end: committed or set aside, then acknowledged."""

@@ -59,6 +59,10 @@ class Device(msgspec.Struct, kw_only=True):
     decoder_errors: int = 0
     last_error: str | None = None
 
+    def space_at(self, received_at: datetime) -> UUID | None:
+        """The space that a frame received then tells of: what came before the assignment was seen elsewhere."""
+        return None if self.assigned_at is None or received_at < self.assigned_at else self.space_id
+
 
 class StayBegun(msgspec.Struct, frozen=True):
     """A stay to insert."""
@@ -125,7 +129,7 @@ def _show_or_hold_back(device: Device, reading: Reading) -> bool:
 
 
 def _move_stay(device: Device, reading: Reading) -> StayBegun | StayEnded | None:
-    if device.space_id is None:
+    if device.space_at(reading.received_at) is None:
         return None
     if reading.occupied and device.open_stay_id is None:
         device.open_stay_id = uuid4()
