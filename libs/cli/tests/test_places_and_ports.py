@@ -1,6 +1,7 @@
 """Where data may live, who can reach it, and which port is whose."""
 
 import os
+import shutil
 import socket
 from pathlib import Path
 
@@ -46,19 +47,24 @@ def test_a_reachable_place_is_taken_as_it_is(home: Path) -> None:
 
 
 def test_binaries_out_of_reach_are_copied_once(home: Path, tmp_path: Path) -> None:
-    source = tmp_path / "tree" / "program"
-    source.parent.mkdir()
-    source.write_text("#!/bin/sh\n")
-    source.chmod(0o755)
+    root = tmp_path / "site"
+    (root / "package").mkdir(parents=True)
+    (root / "package.libs").mkdir()
+    (root / "package.libs" / "library.so").touch()
+    program = root / "package" / "program"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
     tmp_path.chmod(0o700)
     stranger = places.Account("stranger", 64000, 64000, switch=True)
-    copy = places.reachable_tree(source, stranger, home / "copies" / "program-1")
+    parts = (program, root / "package.libs", root / "not-there")
+    copy = places.reachable_copy(root, parts, stranger, home / "copies" / "program-1")
     assert copy == home / "copies" / "program-1"
-    assert copy.stat().st_mode & 0o005 == 0o005
-    source.write_text("changed")
-    assert places.reachable_tree(source, stranger, copy).read_text() == "#!/bin/sh\n"
-    copy.unlink()
-    copy.parent.rmdir()
+    assert (copy / "package" / "program").stat().st_mode & 0o005 == 0o005
+    assert (copy / "package.libs" / "library.so").exists()
+    program.write_text("changed")
+    assert places.reachable_copy(root, parts, stranger, copy) == copy
+    assert (copy / "package" / "program").read_text() == "#!/bin/sh\n"
+    shutil.rmtree(copy.parent)
 
 
 def test_a_held_port_is_not_free_and_its_holder_is_known() -> None:

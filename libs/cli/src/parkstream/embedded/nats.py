@@ -135,7 +135,7 @@ class NatsServer:
         if not source.exists():
             raise OperatorError(f"{source} is missing: the package {PACKAGE} is not installed.", "Run: make setup")
         copy = self.data_dir / "binaries" / f"nats-server-{metadata.version(PACKAGE)}"
-        return places.reachable_tree(source, self.account, copy)
+        return places.reachable_copy(source.parent, (source,), self.account, copy) / source.name
 
     def start(self) -> None:
         """Prepare, spawn and wait until clients are served."""

