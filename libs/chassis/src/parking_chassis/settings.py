@@ -1,4 +1,7 @@
-"""Settings every service shares, read once in `__main__` from PARKSTREAM_* variables."""
+"""Settings every service shares, read once in `__main__` from PARKSTREAM_* variables.
+
+An error names the variable and never its value: URLs and keys carry secrets.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class ServiceSettings(BaseSettings):
     """What a service needs to be seen: logs, health and the bus."""
 
-    model_config = SettingsConfigDict(env_prefix="PARKSTREAM_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="PARKSTREAM_", frozen=True, extra="ignore", hide_input_in_errors=True)
 
     nats_url: str = Field(default="nats://127.0.0.1:4222", description="NATS server, user and password included")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -24,7 +27,7 @@ class ServiceSettings(BaseSettings):
 class DatabaseSettings(BaseSettings):
     """What a service with tables needs on top. The URL carries a password, so it has no default."""
 
-    model_config = SettingsConfigDict(env_prefix="PARKSTREAM_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="PARKSTREAM_", frozen=True, extra="ignore", hide_input_in_errors=True)
 
     database_url: PostgresDsn = Field(description="postgresql://user:password@host:port/database")
     database_pool_size: int = Field(default=8, ge=2, le=100)
