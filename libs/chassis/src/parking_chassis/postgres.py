@@ -59,13 +59,19 @@ async def open_pool(settings: DatabaseSettings, *, role: str) -> Pool:
 
 
 async def _use_json(connection: Connection) -> None:
+    # In binary form, so that COPY can carry it too: a version byte, then the JSON text.
     await connection.set_type_codec(
-        "jsonb", schema="pg_catalog", encoder=_encode_json, decoder=msgspec.json.decode, format="text"
+        "jsonb", schema="pg_catalog", encoder=_encode_jsonb, decoder=_decode_jsonb, format="binary"
     )
 
 
-def _encode_json(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes | msgspec.Raw) else msgspec.json.encode(value).decode()
+def _encode_jsonb(value: Any) -> bytes:
+    """Values are encoded; bytes and Raw are JSON already."""
+    return b"\x01" + (bytes(value) if isinstance(value, bytes | msgspec.Raw) else msgspec.json.encode(value))
+
+
+def _decode_jsonb(data: bytes) -> Any:
+    return msgspec.json.decode(memoryview(data)[1:])
 
 
 async def database_check(pool: Pool) -> str | None:

@@ -29,6 +29,8 @@ from parking_chassis.postgres import Connection
 from parking_codecs.codec import CodecError, Observation
 from parking_contracts.uplink import UplinkReceived
 
+encode = msgspec.json.Encoder().encode
+
 
 class Undecodable(msgspec.Struct, frozen=True):
     """A frame whose payload its codec cannot read: stored as it is, and to be shown to people."""
@@ -257,14 +259,14 @@ def _reading_row(frame: Placed) -> reading_rows.ReadingRow:
         observation and observation.occupied,
         uplink.f_port,
         uplink.data,
-        bytes(uplink.object).decode() if mapped else None,
+        bytes(uplink.object) if mapped else None,
         device.codec_in_use,
         frame.decode_error,
         observation and observation.battery_volts,
         observation and observation.battery_percent,
         observation and observation.temperature_celsius,
-        msgspec.json.encode(observation.attributes).decode() if observation and observation.attributes else None,
-        msgspec.json.encode(uplink.receptions).decode(),
+        encode(observation.attributes) if observation and observation.attributes else None,
+        encode(uplink.receptions),
     )
 
 

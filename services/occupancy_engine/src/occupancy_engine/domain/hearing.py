@@ -25,7 +25,10 @@ class Pending(msgspec.Struct, frozen=True):
 
 
 class Device(msgspec.Struct, kw_only=True):
-    """A device as a batch holds it, its row locked. Seconds, volts, per cent, degrees Celsius, dBm and dB."""
+    """A device as a batch holds it, its row locked. Seconds, volts, per cent, degrees Celsius, dBm and dB.
+
+    `settled_as_stored` is the store's memory of the columns that seldom change.
+    """
 
     tenant_id: UUID
     dev_eui: str
@@ -58,6 +61,7 @@ class Device(msgspec.Struct, kw_only=True):
     flap_at: datetime | None = None
     decoder_errors: int = 0
     last_error: str | None = None
+    settled_as_stored: tuple[object, ...] = ()
 
     def space_at(self, received_at: datetime) -> UUID | None:
         """The space that a frame received then tells of: what came before the assignment was seen elsewhere."""

@@ -88,7 +88,7 @@ async def add_devices(connection: Connection, keys: Iterable[DeviceKey]) -> None
 def read_device(row: asyncpg.Record, space_ids: Mapping[DeviceKey, UUID]) -> Device:
     """A row as the rules want it."""
     key = (row["tenant_id"], row["dev_eui"])
-    return Device(
+    device = Device(
         tenant_id=row["tenant_id"],
         dev_eui=row["dev_eui"],
         codec=row["codec"],
@@ -123,6 +123,8 @@ def read_device(row: asyncpg.Record, space_ids: Mapping[DeviceKey, UUID]) -> Dev
         decoder_errors=row["decoder_errors"],
         last_error=row["last_error"],
     )
+    device.settled_as_stored = _settled(device)
+    return device
 
 
 def _read_sessions(row: asyncpg.Record) -> Sessions:
@@ -150,66 +152,101 @@ def _read_newest(row: asyncpg.Record) -> Reading | None:
     )
 
 
-_COLUMNS: tuple[tuple[str, str], ...] = (
-    ("source", "text"),
-    ("application_id", "text"),
-    ("name", "text"),
-    ("profile_name", "text"),
-    ("codec_in_use", "text"),
-    ("interval_seconds", "integer"),
-    ("silence_seconds", "integer"),
-    ("last_seen_at", "timestamptz"),
-    ("dev_addr", "text"),
-    ("session_at", "timestamptz"),
-    ("f_cnt_highest", "bigint"),
-    ("f_cnt_bitmap", "bigint"),
-    ("highest_at", "timestamptz"),
-    ("past_sessions", "text"),
-    ("occupied", "boolean"),
-    ("occupied_since", "timestamptz"),
-    ("newest_occupied", "boolean"),
-    ("reading_session_at", "timestamptz"),
-    ("reading_f_cnt", "bigint"),
-    ("reading_occurred_at", "timestamptz"),
-    ("reading_received_at", "timestamptz"),
-    ("silent", "boolean"),
-    ("pending_occupied", "boolean"),
-    ("pending_since", "timestamptz"),
-    ("pending_due_at", "timestamptz"),
-    ("open_stay_id", "uuid"),
-    ("battery_volts", "real"),
-    ("battery_percent", "real"),
-    ("temperature_celsius", "real"),
-    ("rssi", "smallint"),
-    ("snr", "real"),
-    ("flap_score", "real"),
-    ("flap_at", "timestamptz"),
-    ("decoder_errors", "integer"),
-    ("last_error", "text"),
-)
-_NAMES = ", ".join(name for name, _ in _COLUMNS)
-_ARRAYS = ", ".join(f"${number}::{kind}[]" for number, (_, kind) in enumerate(_COLUMNS, 3))
-_ASSIGNMENTS = ", ".join(
-    f"{name} = new.{name}" + ("::jsonb" if name == "past_sessions" else "") for name, _ in _COLUMNS
-)
-_UPDATE = f"""
-    UPDATE occupancy.devices d SET {_ASSIGNMENTS}
-    FROM unnest($1::uuid[], $2::text[], {_ARRAYS}) AS new (tenant_id, dev_eui, {_NAMES})
-    WHERE d.tenant_id = new.tenant_id AND d.dev_eui = new.dev_eui
-"""  # noqa: S608  built from the constant above
+# Every uplink moves these.
+_MOVING = {
+    "last_seen_at": "timestamptz",
+    "f_cnt_highest": "bigint",
+    "f_cnt_bitmap": "bigint",
+    "highest_at": "timestamptz",
+    "reading_f_cnt": "bigint",
+    "reading_occurred_at": "timestamptz",
+    "reading_received_at": "timestamptz",
+    "battery_volts": "real",
+    "battery_percent": "real",
+    "temperature_celsius": "real",
+    "rssi": "smallint",
+    "snr": "real",
+}
+# These change now and then, and are written only when they did.
+_SETTLED = {
+    "source": "text",
+    "application_id": "text",
+    "name": "text",
+    "profile_name": "text",
+    "codec_in_use": "text",
+    "interval_seconds": "integer",
+    "silence_seconds": "integer",
+    "dev_addr": "text",
+    "session_at": "timestamptz",
+    "past_sessions": "text",
+    "occupied": "boolean",
+    "occupied_since": "timestamptz",
+    "newest_occupied": "boolean",
+    "reading_session_at": "timestamptz",
+    "silent": "boolean",
+    "pending_occupied": "boolean",
+    "pending_since": "timestamptz",
+    "pending_due_at": "timestamptz",
+    "open_stay_id": "uuid",
+    "flap_score": "real",
+    "flap_at": "timestamptz",
+    "decoder_errors": "integer",
+    "last_error": "text",
+}
+
+
+def _update_of(kinds: Mapping[str, str]) -> str:
+    names = ", ".join(kinds)
+    arrays = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(kinds.values(), 3))
+    assignments = ", ".join(f"{name} = new.{name}" + _CASTS.get(name, "") for name in kinds)
+    return f"""
+        UPDATE occupancy.devices d SET {assignments}
+        FROM unnest($1::uuid[], $2::text[], {arrays}) AS new (tenant_id, dev_eui, {names})
+        WHERE d.tenant_id = new.tenant_id AND d.dev_eui = new.dev_eui
+    """  # noqa: S608  built from the constants above
+
+
+_CASTS = {"past_sessions": "::jsonb"}
+_UPDATE_MOVING = _update_of(_MOVING)
+_UPDATE_SETTLED = _update_of(_SETTLED)
 
 
 async def write_devices(connection: Connection, devices: Sequence[Device]) -> None:
     """Write back what a batch or a clock changed."""
-    if devices:
-        await connection.execute(_UPDATE, *columns(map(_row, devices), 2 + len(_COLUMNS)))
+    if not devices:
+        return
+    moving = [(device.tenant_id, device.dev_eui, *_moving(device)) for device in devices]
+    await connection.execute(_UPDATE_MOVING, *columns(moving, 2 + len(_MOVING)))
+    settled = [
+        (device.tenant_id, device.dev_eui, *now)
+        for device in devices
+        if (now := _settled(device)) != device.settled_as_stored
+    ]
+    if settled:
+        await connection.execute(_UPDATE_SETTLED, *columns(settled, 2 + len(_SETTLED)))
 
 
-def _row(device: Device) -> tuple[Any, ...]:
+def _moving(device: Device) -> tuple[Any, ...]:
+    session, newest = device.sessions.current, device.newest
+    return (
+        device.last_seen_at,
+        session and session.highest,
+        (session.seen - _SIGN * 2 if session.seen >= _SIGN else session.seen) if session else 0,
+        session and session.highest_at,
+        newest and newest.place[1],
+        newest and newest.occurred_at,
+        newest and newest.received_at,
+        device.battery_volts,
+        device.battery_percent,
+        device.temperature_celsius,
+        device.rssi,
+        device.snr,
+    )
+
+
+def _settled(device: Device) -> tuple[Any, ...]:
     session, newest, pending = device.sessions.current, device.newest, device.pending
     return (
-        device.tenant_id,
-        device.dev_eui,
         device.source,
         device.application_id,
         device.name,
@@ -217,30 +254,18 @@ def _row(device: Device) -> tuple[Any, ...]:
         device.codec_in_use,
         device.interval_seconds,
         device.silence_seconds,
-        device.last_seen_at,
         session and session.dev_addr,
         session and session.session_at,
-        session and session.highest,
-        (session.seen - _SIGN * 2 if session.seen >= _SIGN else session.seen) if session else 0,
-        session and session.highest_at,
         msgspec.json.encode(device.sessions.past).decode() if device.sessions.past else "[]",
         device.occupied,
         device.occupied_since,
         newest and newest.occupied,
         newest and newest.place[0],
-        newest and newest.place[1],
-        newest and newest.occurred_at,
-        newest and newest.received_at,
         device.silent,
         pending and pending.occupied,
         pending and pending.since,
         pending and pending.due_at,
         device.open_stay_id,
-        device.battery_volts,
-        device.battery_percent,
-        device.temperature_celsius,
-        device.rssi,
-        device.snr,
         device.flap_score,
         device.flap_at,
         device.decoder_errors,

@@ -14,27 +14,22 @@ from occupancy_engine.domain.stays import Place, Reading, Repair, Stay
 from occupancy_engine.store.columns import columns
 from parking_chassis.postgres import Connection
 
-_READING_TYPES = [
-    *("uuid", "text", "timestamptz", "bigint", "timestamptz", "timestamptz", "uuid", "boolean", "smallint", "bytea"),
-    *("text", "text", "text", "real", "real", "real", "text", "text"),
-]
 ReadingRow = tuple[Any, ...]
-"""tenant_id, dev_eui, session_at, f_cnt, received_at, occurred_at, space_id, occupied, f_port, payload, object, codec,
-decode_error, battery_volts, battery_percent, temperature_celsius, attributes, receptions (JSON as text)."""
+"""A value for each of READING_COLUMNS, JSON as bytes."""
 
-_INSERT_READINGS = """
-    INSERT INTO occupancy.sensor_readings (
-        tenant_id, dev_eui, session_at, f_cnt, received_at, occurred_at, space_id, occupied, f_port, payload, object,
-        codec, decode_error, battery_volts, battery_percent, temperature_celsius, attributes, receptions)
-    SELECT a, b, c, d, e, f, g, h, i, j, k::jsonb, l, m, n, o, p, q::jsonb, r::jsonb
-    FROM unnest({arrays}) AS new (a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r)
-""".format(arrays=", ".join(f"${number}::{kind}[]" for number, kind in enumerate(_READING_TYPES, 1)))  # noqa: S608  built from the constant above
+READING_COLUMNS = (
+    *("tenant_id", "dev_eui", "session_at", "f_cnt", "received_at", "occurred_at", "space_id", "occupied", "f_port"),
+    *("payload", "object", "codec", "decode_error", "battery_volts", "battery_percent", "temperature_celsius"),
+    *("attributes", "receptions"),
+)
 
 
 async def insert_readings(connection: Connection, rows: Sequence[ReadingRow]) -> None:
     """Store readings; the caller has made sure that none is stored already."""
     if rows:
-        await connection.execute(_INSERT_READINGS, *columns(rows, len(_READING_TYPES)))
+        await connection.copy_records_to_table(
+            "sensor_readings", schema_name="occupancy", columns=READING_COLUMNS, records=rows
+        )
 
 
 ReadingKey = tuple[UUID, str, datetime, int]
