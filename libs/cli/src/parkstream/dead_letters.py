@@ -11,8 +11,10 @@ from typing import Annotated
 
 import msgspec
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from parkstream.errors import OperatorError
 from parkstream.gateway_client import GatewayAwayError, GatewayClient
@@ -79,18 +81,14 @@ def list_letters(
     if not page.items:
         console.print("no dead letters")
         return
-    table = Table("id", "failed at", "service", "reason", "bytes", "from", "detail")
+    table = Table(box=SIMPLE_HEAD)
+    for column in ("id", "failed at", "reason"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("what", overflow="fold")
     for letter in page.items:
-        failed_at = f"{letter.failed_at.astimezone():%Y-%m-%d %H:%M:%S}"
-        table.add_row(
-            str(letter.id),
-            failed_at,
-            letter.service,
-            letter.code,
-            f"{letter.size_bytes:,}",
-            letter.address,
-            letter.detail,
-        )
+        failed_at = f"{letter.failed_at.astimezone():%m-%d %H:%M:%S}"
+        what = Text(f"{letter.detail}\n").append(f"{letter.address}, {letter.size_bytes:,} bytes", style="dim")
+        table.add_row(str(letter.id), failed_at, f"{letter.code}\n[dim]{letter.service}[/dim]", what)
     console.print(table)
     if page.total > len(page.items):
         console.print(f"{len(page.items)} of {page.total:,}")

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from parking_contracts.device import parse_eui
 from parking_contracts.device_commands import Redecode, Redecoded
+from parking_simulator.commands import CommandClient
 from parkstream import queries
 from parkstream.errors import OperatorError
 from parkstream.migrate import connect as connect_database
@@ -20,6 +21,7 @@ from parkstream.settings import Connections, connections
 from parkstream.showing import counting_bar
 
 SECONDS_PER_DEVICE = 120.0
+DEVICES_AT_ONCE = 4
 
 app = typer.Typer()
 console = Console(highlight=False, soft_wrap=True)
@@ -59,14 +61,31 @@ async def _redecode(found: Connections, device: str | None, since: datetime | No
                 euis = await queries.device_euis(connection, tenant_id)
         finally:
             await connection.close()
-    readings = changed = stays = 0
     async with command_client(found, tenant_id, "redecode", timeout_seconds=SECONDS_PER_DEVICE) as client:
-        with counting_bar(console, "decoding again", len(euis)) as progress:
-            for eui in euis:
-                done = await client.ask("device.redecode", Redecode(dev_eui=eui, since=since), Redecoded)
-                readings, changed, stays = readings + done.readings, changed + done.changed, stays + done.stays_changed
-                progress.advance(progress.task_ids[0])
+        done = await _ask_for_all(client, euis, since)
+    readings, changed = sum(one.readings for one in done), sum(one.changed for one in done)
+    stays = sum(one.stays_changed for one in done)
     console.print(
         f"{len(euis):,} devices, {readings:,} readings read again: {changed:,} now say something else, "
         f"{stays:,} stays were written anew"
     )
+
+
+async def _ask_for_all(client: CommandClient, euis: list[str], since: datetime | None) -> list[Redecoded]:
+    """One command per device, some at a time; the first refusal ends it."""
+    done: list[Redecoded] = []
+    queue = iter(euis)
+    with counting_bar(console, "decoding again", len(euis)) as progress:
+
+        async def work() -> None:
+            for eui in queue:
+                done.append(await client.ask("device.redecode", Redecode(dev_eui=eui, since=since), Redecoded))
+                progress.advance(progress.task_ids[0])
+
+        try:
+            async with asyncio.TaskGroup() as workers:
+                for _ in range(DEVICES_AT_ONCE):
+                    workers.create_task(work())
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from failures  # the workers fail alike: one reason is enough
+    return done

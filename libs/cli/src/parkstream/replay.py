@@ -170,12 +170,13 @@ class Replayer:
         )
         with plain_words():
             verdict = await verify(found, expectation, console, zone)
-        sent = self.tally.uplinks + self.tally.duplicates
-        seconds = verdict.processed_at - began
-        console.print(
-            f"sustained {rate(sent, seconds)} uplinks, from the first publish to the last one processed: "
-            f"{sent:,} in {seconds:,.1f} s"
-        )
+        if verdict.readings == verdict.frames:
+            sent = self.tally.uplinks + self.tally.duplicates
+            seconds = verdict.processed_at - began
+            console.print(
+                f"sustained {rate(sent, seconds)} uplinks, from the first publish to the last one processed: "
+                f"{sent:,} in {seconds:,.1f} s"
+            )
         return verdict.same
 
     async def _publish(self, found: Connections) -> None:

@@ -4,7 +4,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 from parking_simulator.commands import CommandClient
 from parking_simulator.delivery import Tally
@@ -13,9 +21,8 @@ from parking_simulator.fleet import Fleet, Provisioned, provision
 
 @contextmanager
 def counting_bar(console: Console, what: str, total: int) -> Iterator[Progress]:
-    """A bar over `total` things; advance its only task, 0. Nothing is drawn where no terminal is."""
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
+    """A bar over `total` things; advance its only task, 0."""
+    with _bar(console, MofNCompleteColumn()) as progress:
         progress.add_task(what, total=total)
         yield progress
 
@@ -23,10 +30,15 @@ def counting_bar(console: Console, what: str, total: int) -> Iterator[Progress]:
 @contextmanager
 def publishing_bar(console: Console, what: str, total: float | None) -> Iterator[Progress]:
     """A bar over a span of time, with a free text `said` beside it."""
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[said]}"))
-    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
+    with _bar(console, TextColumn("{task.fields[said]}")) as progress:
         progress.add_task(what, total=total, said="")
         yield progress
+
+
+def _bar(console: Console, last: ProgressColumn) -> Progress:
+    """Nothing is drawn where no terminal is, and nothing is left when it ends."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), last, TimeElapsedColumn())
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
 async def provision_with_bar(console: Console, client: CommandClient, fleet: Fleet) -> Provisioned:

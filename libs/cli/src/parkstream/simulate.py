@@ -26,7 +26,7 @@ from parkstream.platform_access import broker_of, command_client, find_tenant, p
 from parkstream.settings import Connections, connections
 from parkstream.showing import provision_with_bar, publishing_bar, rate, told
 
-DEFAULT_SOURCE = "mqtt"
+DEFAULT_SOURCE = "chirpstack"
 DEMO_RATE, DEMO_SPACES, DEMO_STARTING_SECONDS, DEMO_CHANGING = 4.0, 240, 8.0, 0.5
 
 app = typer.Typer()

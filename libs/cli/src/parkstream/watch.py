@@ -56,7 +56,9 @@ async def _show(board: Board) -> None:
 async def _print_changes(board: Board) -> None:
     def print_change(change: Change) -> None:
         space, previous = change.space, change.previous or "?"
-        console.print(f"{change.at:%H:%M:%S} {space.name}: {previous} -> {space.state}", markup=False, soft_wrap=True)
+        console.print(
+            f"{change.at.astimezone():%H:%M:%S} {space.name}: {previous} -> {space.state}", markup=False, soft_wrap=True
+        )
 
     await follow(board, print_change, lambda said: console.print(said, markup=False, soft_wrap=True))
 
