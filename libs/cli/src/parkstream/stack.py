@@ -16,6 +16,7 @@ from parkstream.settings import Connections, StackSettings
 
 # The services stop by themselves before the supervisor's patience is over.
 SERVICE_SHUTDOWN_SECONDS = 6
+EMBEDDED_MQTT_PROTOCOL = "3.1.1"  # all that NATS's listener speaks; a real ChirpStack's broker speaks 5
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,8 @@ def service_environment(
         "PARKSTREAM_SHUTDOWN_SECONDS": str(SERVICE_SHUTDOWN_SECONDS),
         port_variable: str(settings.health_ports()[service]),
     }
+    if settings.mqtt_url is None:
+        environment["PARKSTREAM_MQTT_PROTOCOL"] = EMBEDDED_MQTT_PROTOCOL
     if service != "api_gateway":
         environment["PARKSTREAM_BOOTSTRAP_API_KEY"] = ""
     return environment
