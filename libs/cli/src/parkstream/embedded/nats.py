@@ -60,7 +60,8 @@ mqtt {{
   port: {mqtt_port}
   # An unacknowledged message comes again on the same connection after this time.
   ack_wait: "5s"
-  max_ack_pending: 10000
+  # of each subscription; a session's may come to 65,535 in all, and the ingestor has seven
+  max_ack_pending: 8000
 }}
 """
 
