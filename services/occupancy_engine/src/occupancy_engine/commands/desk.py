@@ -90,7 +90,7 @@ def _answerer(name: str, body: type, act: Act, pool: Pool) -> Callable[[bytes], 
         result = await act(connection, command)
         if isinstance(result, Refusal):
             return result
-        log.info("command_done", command=name, tenant=str(command.tenant_id), request_id=command.request_id)
+        log.debug("command_done", command=name, tenant=str(command.tenant_id), request_id=command.request_id)
         return Accepted(result=msgspec.Raw(msgspec.json.encode(result)))
 
     return answer
