@@ -27,7 +27,7 @@ from uplink_ingestor import metrics
 from uplink_ingestor.chirpstack_json import parse_json
 from uplink_ingestor.chirpstack_protobuf import parse_protobuf
 from uplink_ingestor.in_flight import InFlight, Receipt
-from uplink_ingestor.topics import EventName, EventTopic, parse_event_name, parse_topic
+from uplink_ingestor.topics import EventName, EventTopic, NotForUsError, parse_event_name, parse_topic
 
 log = structlog.get_logger()
 
@@ -83,6 +83,11 @@ class Ingest:
             topic = self._topic_of(arrival.topic)
             fact = parse_event(topic, arrival, self._marshaler)
             message_id = message_id_of(topic.event, fact, arrival)
+        except NotForUsError:
+            metrics.NOT_FOR_US.inc()
+            if arrival.receipt is not None:
+                arrival.receipt.acknowledge()
+            return
         except PoisonError as poison:
             self._set_aside(arrival, poison)
             return

@@ -11,6 +11,7 @@ _received = Counter(
 )
 RECEIVED = {event: _received.labels(event) for event in EVENTS}
 REPEATS = Counter("parkstream_ingestor_repeats_total", "Deliveries of a message that was stored or on its way already")
+NOT_FOR_US = Counter("parkstream_ingestor_not_for_us_total", "Events of ChirpStack that the platform has no use for")
 POISON = Counter("parkstream_ingestor_dead_letters_total", "Messages set aside in the dead letters", ["code"])
 IN_FLIGHT = Gauge("parkstream_ingestor_in_flight", "Messages received and not yet confirmed by JetStream", ["origin"])
 MQTT_CONNECTED = Gauge("parkstream_ingestor_mqtt_connected", "1 while connected with the subscription granted")

@@ -1,4 +1,4 @@
-"""The MQTT side: a session that the broker keeps, a connection that is always made again, seven subscriptions.
+"""The MQTT side: a session that the broker keeps, a connection that is always made again, one subscription.
 
 In: settings. Out: an `Arrival` per PUBLISH, whose receipt sends the PUBACK. aiomqtt connects, subscribes and keeps the
 connection alive; `paho_reading` reads. Every connection has a client of its own, because a packet id of the last one
@@ -9,23 +9,24 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import aiomqtt
 import msgspec
 import structlog
 from aiomqtt.exceptions import MqttConnectError
+from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
-from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from uplink_ingestor import metrics
 from uplink_ingestor.ingest import Arrival
 from uplink_ingestor.paho_reading import PahoReader
 from uplink_ingestor.settings import IngestorSettings
-from uplink_ingestor.topics import subscriptions
+from uplink_ingestor.topics import subscription
 
 log = structlog.get_logger()
 
@@ -126,11 +127,10 @@ class MqttReceiver:
         settings = self._settings
         self._connection = connection = Connection(settings, self._take)
         async with connection.client as client:
-            filters = subscriptions(settings.mqtt_topic_prefix, settings.mqtt_shared_group)
-            answers = await _subscribe(client, filters, settings.mqtt_protocol)
-            codes = [getattr(answer, "value", answer) for answer in answers]
-            if refused := [name for name, code in zip(filters, codes, strict=True) if code >= REFUSED_FROM]:
-                raise SubscriptionRefusedError(f"not allowed to subscribe to {refused[0]}")
+            topics = subscription(settings.mqtt_topic_prefix, settings.mqtt_shared_group)
+            answer = (await client.subscribe(topics, **_at_least_once(settings.mqtt_protocol)))[0]
+            if getattr(answer, "value", answer) >= REFUSED_FROM:
+                raise SubscriptionRefusedError(f"not allowed to subscribe to {topics}")
             self.problem = None
             self._failures = 0
             metrics.MQTT_CONNECTED.set(1)
@@ -171,7 +171,7 @@ def _make_client(settings: IngestorSettings) -> aiomqtt.Client:
         identifier=settings.mqtt_client_id,
         protocol=PROTOCOLS[settings.mqtt_protocol],
         clean_session=None if is_5 else False,
-        clean_start=False,
+        clean_start=False if is_5 else MQTT_CLEAN_START_FIRST_ONLY,  # paho refuses any other value with 3.1.1
         properties=_session_properties(settings) if is_5 else None,
         keepalive=settings.mqtt_keepalive_seconds,
         timeout=CONNECT_SECONDS,
@@ -187,7 +187,5 @@ def _session_properties(settings: IngestorSettings) -> Properties:
     return properties
 
 
-async def _subscribe(client: aiomqtt.Client, filters: list[str], protocol: str) -> Sequence[int | ReasonCode]:
-    if protocol == "5":
-        return await client.subscribe([(name, SubscribeOptions(qos=1)) for name in filters])
-    return await client.subscribe([(name, 1) for name in filters])
+def _at_least_once(protocol: str) -> dict[str, Any]:
+    return {"options": SubscribeOptions(qos=1)} if protocol == "5" else {"qos": 1}

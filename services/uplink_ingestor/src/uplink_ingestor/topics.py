@@ -15,7 +15,13 @@ from parking_contracts.errors import DeadLetterCode
 
 EventName = Literal["up", "join", "ack", "txack", "log", "status", "location"]
 EVENTS: tuple[EventName, ...] = get_args(EventName)
+# What other integrations of ChirpStack add about a device; its uplink comes by itself.
+NOT_FOR_US = frozenset({"integration"})
 _BY_NAME: dict[str, EventName] = {name: name for name in EVENTS}
+
+
+class NotForUsError(Exception):
+    """An event of ChirpStack that the platform has no use for."""
 
 
 class EventTopic(msgspec.Struct, frozen=True, gc=False):
@@ -48,18 +54,21 @@ class EventTopic(msgspec.Struct, frozen=True, gc=False):
         return body_eui
 
 
-def subscriptions(prefix: str, shared_group: str) -> list[str]:
-    """The topic filters of every event, one each: ChirpStack has further events, which are not for us."""
+def subscription(prefix: str, shared_group: str) -> str:
+    """The topic filter of every event. One filter: NATS's listener adds up the windows of all, and they are limited."""
     share = f"$share/{shared_group}/" if shared_group else ""
-    return [f"{share}{prefix}application/+/device/+/event/{event}" for event in EVENTS]
+    return f"{share}{prefix}application/+/device/+/event/+"
 
 
 def parse_event_name(name: str) -> EventName:
     """Recognise one of the seven events.
 
     Raises:
+        NotForUsError: The event exists, and is none of them.
         PoisonError: There is no such event.
     """
+    if name in NOT_FOR_US:
+        raise NotForUsError(name)
     if (event := _BY_NAME.get(name)) is None:
         raise PoisonError(
             DeadLetterCode.INVALID_TOPIC, f"unknown event {name[:100]!r}; expected one of {', '.join(EVENTS)}"
@@ -71,6 +80,7 @@ def parse_topic(topic: str, prefix: str = "") -> EventTopic:
     """Take a topic apart.
 
     Raises:
+        NotForUsError: The platform has no use for this event.
         PoisonError: It is no topic of a ChirpStack event.
     """
     match topic.removeprefix(prefix).split("/"):
