@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 EARTH_RADIUS_METRES = 6_371_008.8
-NEAR_PATTERN = r"^-?\d{1,2}(\.\d{1,15})?,-?\d{1,3}(\.\d{1,15})?$"
+NEAR_PATTERN = r"-?[0-9]{1,2}(\.[0-9]{1,15})?,-?[0-9]{1,3}(\.[0-9]{1,15})?"
 # Rounding must not push the edge of the circle out of the box: a millionth of a degree is 11 cm.
 _MARGIN_DEGREES = 1e-6
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import SettingsConfigDict
 
 from api_gateway.api_keys import parse_key
 from parking_chassis.settings import DatabaseSettings, ServiceSettings
@@ -11,8 +10,6 @@ from parking_chassis.settings import DatabaseSettings, ServiceSettings
 
 class Settings(ServiceSettings, DatabaseSettings):
     """The gateway serves its health routes on its HTTP port; `health_port` is therefore not used."""
-
-    model_config = SettingsConfigDict(env_prefix="PARKSTREAM_", frozen=True, extra="ignore")
 
     health_port: int = Field(default=8000, ge=1, le=65535, description="not used by the gateway: see http_port")
     http_host: str = Field(default="127.0.0.1", description="address of the API")

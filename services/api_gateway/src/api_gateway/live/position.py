@@ -9,7 +9,7 @@ from parking_contracts import streams
 FOLLOWED = (streams.SPACES, streams.RESERVATIONS)
 SPACES, RESERVATIONS = 0, 1
 Position = tuple[int, int]
-_ID = re.compile(r"(\d{1,18})\.(\d{1,18})")
+_ID = re.compile(r"([0-9]{1,18})\.([0-9]{1,18})")
 
 
 def parse_position(text: str) -> Position:
