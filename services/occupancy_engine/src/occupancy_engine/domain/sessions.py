@@ -2,18 +2,21 @@
 
 A session is known by its devAddr and by the session time of the first frame seen of it, which also orders sessions:
 they do not overlap, so any frame's time is a valid place. (session, fCnt) orders all readings of a device. Gateways'
-clocks are never used for order; ns_time is stamped by the network server, and only such a time may end a session.
+clocks are never used for order; ns_time is stamped by the network server. A frame without it has our receipt for its
+time, which any delay makes later: such a frame ends a session only after a grace, so that a late one is not taken for
+a re-join, and a re-joined device is not muted for longer than that.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 
 import msgspec
 
 WINDOW = 64
 PAST_SESSIONS = 4
+UNTIMED_GRACE = timedelta(minutes=5)
 _WINDOW_MASK = (1 << WINDOW) - 1
 
 
@@ -70,7 +73,7 @@ def place(sessions: Sessions, frame: Frame) -> Placement:
     known = _find(sessions.past, frame.dev_addr)
     if known is None:
         return _open(sessions, frame) if frame.at >= current.session_at else _insert_older(sessions, frame)
-    if frame.timed and frame.at > max(current.highest_at, known.highest_at):
+    if _surely_after(frame, max(current.highest_at, known.highest_at)):
         # Nothing late can be newer than all we heard: the device joined again and got an address it had before.
         return _open(sessions, frame)
     return Placement(Arrival.MAYBE_SEEN, known.session_at, sessions)
@@ -94,7 +97,7 @@ def _place_in_same_address(sessions: Sessions, current: Session, frame: Frame) -
             return Placement(Arrival.DUPLICATE, current.session_at, sessions)
         marked = msgspec.structs.replace(current, seen=current.seen | bit)
         return Placement(Arrival.LATE, current.session_at, Sessions(marked, sessions.past))
-    if frame.timed and frame.at > current.highest_at and ahead < -WINDOW:
+    if ahead < -WINDOW and _surely_after(frame, current.highest_at):
         return _open(sessions, frame)
     return Placement(Arrival.MAYBE_SEEN, current.session_at, sessions)
 
@@ -107,8 +110,14 @@ def _open(sessions: Sessions, frame: Frame) -> Placement:
 
 def _insert_older(sessions: Sessions, frame: Frame) -> Placement:
     older = Session(frame.dev_addr, frame.at, frame.f_cnt, 1, frame.at)
-    past = sorted((*sessions.past, older), key=lambda session: session.session_at, reverse=True)
-    return Placement(Arrival.LATE, older.session_at, Sessions(sessions.current, tuple(past[:PAST_SESSIONS])))
+    past = tuple(sorted((*sessions.past, older), key=lambda session: session.session_at, reverse=True))[:PAST_SESSIONS]
+    if older not in past:
+        return Placement(Arrival.MAYBE_SEEN, older.session_at, sessions)
+    return Placement(Arrival.LATE, older.session_at, Sessions(sessions.current, past))
+
+
+def _surely_after(frame: Frame, moment: datetime) -> bool:
+    return frame.at > (moment if frame.timed else moment + UNTIMED_GRACE)
 
 
 def _find(past: tuple[Session, ...], dev_addr: str) -> Session | None:

@@ -25,7 +25,7 @@ def occurred_at(
     if clock == "recorded":
         return time or received_at
     for candidate in (min(ns_times, default=None), time):
-        if candidate and received_at - OLDEST_BELIEVED <= candidate <= received_at + AHEAD_BELIEVED:
+        if candidate and _is_plausible(candidate, received_at):
             return min(candidate, received_at)
     return received_at
 
@@ -37,8 +37,16 @@ def session_time(
     received_at: datetime,
     clock: Literal["live", "recorded"],
 ) -> tuple[datetime, bool]:
-    """The time that orders sessions, and whether the network server stamped it (so does a recording's `time`)."""
+    """The time that orders sessions, and whether the network server stamped it (so does a recording's `time`).
+
+    A network server whose clock is far off is not believed: one session dated 2099 would outlast every re-join.
+    """
     if clock == "recorded":
         return (time, True) if time else (received_at, False)
     earliest = min(ns_times, default=None)
-    return (earliest, True) if earliest else (received_at, False)
+    return (earliest, True) if earliest and _is_plausible(earliest, received_at) else (received_at, False)
+
+
+def _is_plausible(moment: datetime, received_at: datetime) -> bool:
+    # As a difference, which never overflows: the moment may lie at either end of the calendar.
+    return -OLDEST_BELIEVED <= moment - received_at <= AHEAD_BELIEVED
