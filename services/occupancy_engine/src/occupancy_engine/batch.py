@@ -12,7 +12,7 @@ from uuid import UUID
 
 import msgspec
 
-from occupancy_engine.decoders import Decoder, Decoders
+from occupancy_engine.decoders import OBJECT, Decoder, Decoders
 from occupancy_engine.domain.hearing import Device, StayBegun, StayEnded, hear
 from occupancy_engine.domain.sessions import Arrival, Frame, place
 from occupancy_engine.domain.showing import Cause
@@ -104,7 +104,10 @@ async def _devices_of(
     wanted: dict[DeviceKey, UplinkReceived] = {}
     for one in uplinks:
         if binding := bindings.get((one.source, one.application_id)):
-            wanted[binding.tenant_id, one.dev_eui] = one
+            key = (binding.tenant_id, one.dev_eui)
+            # A frame with a decoded object tells best whether a mapping can read the device.
+            if key not in wanted or bytes(one.object) != b"null":
+                wanted[key] = one
     devices = await device_rows.lock_devices(connection, sorted(wanted))
     unknown = {
         key for key, one in wanted.items() if key not in devices and _decoder(one, None, bindings, decoders) is not None
@@ -122,7 +125,11 @@ async def _devices_of(
 def _readable(
     uplink: UplinkReceived, device: Device, bindings: dict[tuple[str, str], Binding], decoders: Decoders
 ) -> bool:
-    return _decoder(uplink, device, bindings, decoders) is not None
+    """Whether a frame can be read, or would have been: one without an object still belongs to a mapped device."""
+    if _decoder(uplink, device, bindings, decoders) is not None:
+        return True
+    mapping = bindings[uplink.source, uplink.application_id].mapping
+    return mapping is not None and device.codec_in_use == OBJECT
 
 
 def _decoder(
@@ -157,6 +164,7 @@ async def _place(
     """Find each frame's place in its device's life and drop what was heard before."""
     placed: list[Placed] = []
     maybe_seen: dict[tuple[UUID, str, datetime, int], int] = {}
+    in_this_batch: set[tuple[UUID, str, datetime, int]] = set()
     duplicates = 0
     for one in uplinks:
         binding = bindings.get((one.source, one.application_id))
@@ -173,9 +181,10 @@ async def _place(
         placement = place(device.sessions, Frame(one.dev_addr, one.f_cnt, at, timed))
         device.sessions = placement.sessions
         key = (device.tenant_id, device.dev_eui, placement.session_at, one.f_cnt)
-        if placement.arrival is Arrival.DUPLICATE or key in maybe_seen:
+        if placement.arrival is Arrival.DUPLICATE or key in in_this_batch:
             duplicates += 1
             continue
+        in_this_batch.add(key)
         if placement.arrival is Arrival.MAYBE_SEEN:
             maybe_seen[key] = len(placed)
         placed.append(Placed(one, device, placement.session_at, occurred_at(**clocks)))  # type: ignore[arg-type]
@@ -192,16 +201,19 @@ def _decode(placed: Iterable[Placed], bindings: dict[tuple[str, str], Binding], 
     for frame in placed:
         uplink, device = frame.uplink, frame.device
         device.source, device.application_id = uplink.source, uplink.application_id
-        device.name, device.profile_name = uplink.device_name or device.name, uplink.device_profile_name
+        device.name, device.profile_name = device.name or uplink.device_name, uplink.device_profile_name
         device.last_seen_at = max(uplink.received_at, device.last_seen_at or uplink.received_at)
         try:
             decoder = _decoder(uplink, device, bindings, decoders)
+            tells = uplink.f_port != 0 and bool(uplink.data)
             if decoder is None:
+                if tells:
+                    raise CodecError("ChirpStack sent no decoded object with this frame")
                 continue
             device.codec_in_use = decoder.name
             device.interval_seconds, device.silence_seconds = decoder.interval_seconds, decoder.silence_seconds
             device.confirm_seconds = device.confirm_seconds or decoder.confirm_seconds
-            if uplink.f_port != 0 and uplink.data:
+            if tells:
                 frame.observation = decoder.decode(uplink)
         except CodecError as error:
             frame.decode_error = str(error)
@@ -247,7 +259,7 @@ def _note_health(device: Device, uplink: UplinkReceived, observation: Observatio
 
 def _reading_row(frame: Placed) -> reading_rows.ReadingRow:
     uplink, device, observation = frame.uplink, frame.device, frame.observation
-    mapped = device.codec_in_use == "object"
+    mapped = device.codec_in_use == OBJECT
     return (
         device.tenant_id,
         device.dev_eui,

@@ -18,6 +18,7 @@ from parking_codecs.object_mapping import ObjectMapping
 from parking_codecs.registry import Registry
 from parking_contracts.uplink import UplinkReceived
 
+OBJECT = "object"
 DISPLAY_INTERVAL_SECONDS = 3600
 OBJECT_INTERVAL_SECONDS = 86_400
 
@@ -109,7 +110,7 @@ class Decoders:
     def _mapped(self, uplink: UplinkReceived, mapping: ObjectMapping, heartbeat_seconds: int | None) -> Decoder:
         profile = self._profiles.get(uplink.device_profile_name, Profile())
         interval = heartbeat_seconds or profile.heartbeat_seconds or OBJECT_INTERVAL_SECONDS
-        return _decoder("object", interval, profile, lambda one: mapping.decode(_json(one.object)))
+        return _decoder(OBJECT, interval, profile, lambda one: mapping.decode(_json(one.object)))
 
 
 def _decoder(name: str, interval: int, profile: Profile, decode: Callable[[UplinkReceived], Observation]) -> Decoder:

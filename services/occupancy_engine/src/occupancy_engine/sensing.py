@@ -43,6 +43,6 @@ async def show_sensed(connection: Connection, sensed: Sequence[Sensed]) -> list[
         change = show(space, msgspec.structs.replace(space.layers, sensor=one.sensor), one.cause)
         if change is not None:
             changes.append(change)
-    await space_rows.write_shown(connection, list(spaces.values()), changes)
+    await space_rows.write_sensed(connection, list(spaces.values()), changes)
     metrics.STATE_CHANGES.inc(len(changes))
     return changes

@@ -20,15 +20,23 @@ from parking_contracts.space import EVENT_TYPES, Layer, SpaceState, SpaceStateCh
 SCHEMA = "occupancy"
 
 
+_COLUMNS = """
+    s.tenant_id, s.id, s.site_id, s.code, s.kind, s.zone, s.sensor_eui, s.created_at, s.override_state,
+    s.override_reason, s.override_since, s.override_until, s.sensor_occupied, s.sensor_since, s.sensor_silent,
+    s.reservation_id, s.reservation_since, s.reservation_until, s.released_last, s.state, s.state_layer,
+    s.state_reason, s.state_since, s.version
+"""
+
+
 async def lock_spaces(connection: Connection, keys: Collection[tuple[UUID, UUID]]) -> dict[UUID, Space]:
     """Lock these (tenant, space) rows, in one order for everybody. Deleted ones are missing."""
     rows = await connection.fetch(
-        """
-        SELECT s.* FROM occupancy.spaces s
+        f"""
+        SELECT {_COLUMNS} FROM occupancy.spaces s
         JOIN unnest($1::uuid[], $2::uuid[]) AS wanted (tenant_id, id) USING (tenant_id, id)
         WHERE s.deleted_at IS NULL
         ORDER BY s.tenant_id, s.id FOR NO KEY UPDATE OF s
-        """,
+        """,  # noqa: S608  the constant above
         *columns(keys, 2),
     )
     return {row["id"]: read_space(row) for row in rows}
@@ -85,21 +93,44 @@ async def write_shown(connection: Connection, spaces: Sequence[Space], changes: 
             """,
             *columns([_row(space) for space in spaces], 17),
         )
+    await _write_changes(connection, changes)
+
+
+async def write_sensed(connection: Connection, spaces: Sequence[Space], changes: Sequence[SpaceStateChanged]) -> None:
+    """As `write_shown`, where nothing but the sensor layer can have changed: the path of most uplinks that matter."""
+    await connection.execute(
+        """
+        UPDATE occupancy.spaces s SET
+            sensor_heard = new.sensor_occupied IS NOT NULL, sensor_occupied = new.sensor_occupied,
+            sensor_since = new.sensor_since, sensor_silent = new.sensor_silent,
+            state = new.state, state_layer = new.layer, state_reason = new.reason, state_since = new.since,
+            version = new.version
+        FROM unnest($1::uuid[], $2::uuid[], $3::boolean[], $4::timestamptz[], $5::boolean[], $6::text[], $7::text[],
+                    $8::text[], $9::timestamptz[], $10::bigint[])
+            AS new (tenant_id, id, sensor_occupied, sensor_since, sensor_silent, state, layer, reason, since, version)
+        WHERE s.tenant_id = new.tenant_id AND s.id = new.id
+        """,
+        *columns([(space.tenant_id, space.id, *_sensed_row(space)) for space in spaces], 10),
+    )
+    await _write_changes(connection, changes)
+
+
+async def _write_changes(connection: Connection, changes: Sequence[SpaceStateChanged]) -> None:
     if changes:
-        await connection.execute(
-            """
-            INSERT INTO occupancy.state_changes (tenant_id, space_id, version, previous, state, layer, reason, source,
-                cause, request_id, occurred_at, changed_at)
-            SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[],
-                $8::text[], $9::text[], $10::text[], $11::timestamptz[], $12::timestamptz[])
-            """,
-            *columns([_change_row(change) for change in changes], 12),
+        await connection.copy_records_to_table(
+            "state_changes", schema_name=SCHEMA, columns=_CHANGE_COLUMNS, records=[_change_row(one) for one in changes]
         )
         await write_events(connection, SCHEMA, [_event(change) for change in changes])
 
 
+_CHANGE_COLUMNS = (
+    *("tenant_id", "space_id", "version", "previous", "state", "layer", "reason", "source", "cause", "request_id"),
+    *("occurred_at", "changed_at"),
+)
+
+
 def _row(space: Space) -> tuple[object, ...]:
-    override, sensor, reserved = space.layers.override, space.layers.sensor, space.layers.reserved
+    override, reserved = space.layers.override, space.layers.reserved
     return (
         space.tenant_id,
         space.id,
@@ -110,13 +141,20 @@ def _row(space: Space) -> tuple[object, ...]:
         reserved and reserved.reservation_id,
         reserved and reserved.since,
         reserved and reserved.until,
+        *_sensed_row(space),
+    )
+
+
+def _sensed_row(space: Space) -> tuple[object, ...]:
+    sensor, shown = space.layers.sensor, space.shown
+    return (
         sensor and sensor.occupied,
         sensor and sensor.since,
         bool(sensor and sensor.silent),
-        space.shown.state,
-        space.shown.layer,
-        space.shown.reason,
-        space.shown.since,
+        shown.state,
+        shown.layer,
+        shown.reason,
+        shown.since,
         space.version,
     )
 
