@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import asyncpg
@@ -99,9 +100,17 @@ async def test_a_simulated_city_is_heard_and_found_again(platform: dict[str, str
     assert "0 spaces with their sensors made, 40 were there" in said
 
 
-async def test_without_a_platform_the_remedy_is_said(tmp_path: Path) -> None:
+async def test_without_a_platform_the_remedy_is_said(tmp_path: Path, free_port: Callable[[], int]) -> None:
     stays, bays = recording(tmp_path)
-    status, said = await parkstream({"PARKSTREAM_DATA_DIR": str(tmp_path / "data")}, "replay", stays, "--bays", bays)
+    away = f"127.0.0.1:{free_port()}"
+    nowhere = {
+        "PARKSTREAM_DATABASE_URL": f"postgresql://someone:secret@{away}/parkstream",
+        "PARKSTREAM_NATS_URL": f"nats://{away}",
+        "PARKSTREAM_MQTT_URL": f"mqtt://{away}",
+    }
+    status, said = await parkstream(nowhere, "replay", stays, "--bays", bays)
     assert status == 1
-    assert "Start one with `parkstream up`" in said
+    assert f"The database at {away}/parkstream cannot be reached" in said
+    assert "Check PARKSTREAM_DATABASE_URL" in said
+    assert "secret" not in said
     assert "Traceback" not in said
