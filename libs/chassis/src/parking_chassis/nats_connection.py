@@ -17,6 +17,8 @@ from nats.errors import Error as NatsError
 log = structlog.get_logger()
 
 RECONNECT_SECONDS = (0.1, 2.0)
+# Between attempts until the first connection, which nats-py makes without asking for a server.
+FIRST_ATTEMPTS_SECONDS = (0.3, 1.0)
 
 
 async def connect_nats(url: str, *, name: str) -> Client:
@@ -46,7 +48,7 @@ async def connect_nats(url: str, *, name: str) -> Client:
         url,
         name=name,
         max_reconnect_attempts=-1,
-        reconnect_time_wait=0,
+        reconnect_time_wait=random.uniform(*FIRST_ATTEMPTS_SECONDS),  # type: ignore[arg-type]  # noqa: S311  a pause
         reconnect_to_server_handler=_any_server_after_a_random_pause,
         connect_timeout=3,
         ping_interval=10,

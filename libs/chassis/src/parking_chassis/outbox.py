@@ -41,18 +41,13 @@ async def write_events(connection: Connection, schema: str, events: Sequence[Eve
     """Put events into the schema's outbox, in order, and wake the relay when the transaction commits."""
     if not events:
         return
-    await connection.execute(
-        f"""
-        WITH written AS (
-            INSERT INTO {schema}.outbox (subject, type, payload)
-            SELECT * FROM unnest($1::text[], $2::text[], $3::bytea[])
-        )
-        SELECT pg_notify('{schema}_outbox', '')
-        """,  # noqa: S608  the schema is the service's own name
-        [event.subject for event in events],
-        [event.type for event in events],
-        [event.payload for event in events],
+    await connection.copy_records_to_table(
+        "outbox",
+        schema_name=schema,
+        columns=("subject", "type", "payload"),
+        records=[(event.subject, event.type, event.payload) for event in events],
     )
+    await connection.execute("SELECT pg_notify($1, '')", f"{schema}_outbox")
 
 
 class OutboxRelay:
