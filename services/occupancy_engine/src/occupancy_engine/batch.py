@@ -205,20 +205,22 @@ def _decode(placed: Iterable[Placed], bindings: dict[tuple[str, str], Binding], 
         device.last_seen_at = max(uplink.received_at, device.last_seen_at or uplink.received_at)
         try:
             decoder = _decoder(uplink, device, bindings, decoders)
-            tells = uplink.f_port != 0 and bool(uplink.data)
-            if decoder is None:
-                if tells:
-                    raise CodecError("ChirpStack sent no decoded object with this frame")
-                continue
-            device.codec_in_use = decoder.name
-            device.interval_seconds, device.silence_seconds = decoder.interval_seconds, decoder.silence_seconds
-            device.confirm_seconds = device.confirm_seconds or decoder.confirm_seconds
-            if tells:
-                frame.observation = decoder.decode(uplink)
+            if decoder is not None:
+                device.codec_in_use = decoder.name
+                device.interval_seconds, device.silence_seconds = decoder.interval_seconds, decoder.silence_seconds
+                device.confirm_seconds = device.confirm_seconds or decoder.confirm_seconds
+            if uplink.f_port != 0 and uplink.data:
+                frame.observation = _observe(uplink, decoder)
         except CodecError as error:
             frame.decode_error = str(error)
             device.decoder_errors += 1
             device.last_error = str(error)
+
+
+def _observe(uplink: UplinkReceived, decoder: Decoder | None) -> Observation:
+    if decoder is None:
+        raise CodecError("ChirpStack sent no decoded object with this frame")
+    return decoder.decode(uplink)
 
 
 def _hear(frame: Placed, sensed: list[Sensed], stays: list[StayBegun | StayEnded], late: list[Placed]) -> None:
