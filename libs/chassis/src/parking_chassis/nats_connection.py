@@ -48,7 +48,7 @@ async def connect_nats(url: str, *, name: str) -> Client:
         url,
         name=name,
         max_reconnect_attempts=-1,
-        reconnect_time_wait=random.uniform(*FIRST_ATTEMPTS_SECONDS),  # type: ignore[arg-type]  # noqa: S311  a pause
+        reconnect_time_wait=random.uniform(*FIRST_ATTEMPTS_SECONDS),  # noqa: S311  a pause
         reconnect_to_server_handler=_any_server_after_a_random_pause,
         connect_timeout=3,
         ping_interval=10,
