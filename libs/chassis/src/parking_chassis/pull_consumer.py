@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import structlog
+from nats.errors import Error as NatsError
 
 from parking_chassis.raw_inbox import RawInbox
 
@@ -115,7 +116,11 @@ class PullConsumer:
     async def ack_floor(self) -> int:
         """The stream sequence below which every message is acknowledged."""
         reply = await self._client.request(self._info_subject, b"", timeout=2)
-        return msgspec.json.decode(reply.data, type=_ConsumerInfo).ack_floor.stream_seq
+        try:
+            return msgspec.json.decode(reply.data, type=_ConsumerInfo).ack_floor.stream_seq
+        except msgspec.ValidationError as error:
+            # JetStream answers with an error instead while it recovers after a restart.
+            raise NatsError(f"no consumer info: {reply.data[:200].decode(errors='replace')}") from error
 
     async def _answer(self, deliveries: Sequence[Delivery], word: bytes) -> None:
         if deliveries and self._inbox is not None:

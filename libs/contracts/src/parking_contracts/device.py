@@ -7,10 +7,11 @@ DEVICES stream; consumed by occupancy_engine.
 from __future__ import annotations
 
 import re
-from datetime import datetime
 from typing import Annotated
 
 import msgspec
+
+from parking_contracts.moment import Moment
 
 _DEV_EUI = re.compile(r"[0-9a-f]{16}")
 _EUI_SEPARATORS = str.maketrans("", "", ":- ")
@@ -46,8 +47,8 @@ class DeviceFact(msgspec.Struct, frozen=True, kw_only=True):
     device_profile_name: str = ""
     tags: dict[str, str] = {}
     deduplication_id: str = ""
-    time: datetime | None = None
-    received_at: datetime
+    time: Moment | None = None
+    received_at: Moment
 
 
 class DeviceJoined(DeviceFact, frozen=True, kw_only=True):

@@ -13,6 +13,8 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from parking_contracts.moment import Moment
+
 Clock = Literal["live", "recorded"]
 HeartbeatSeconds = Annotated[int, Meta(ge=10, le=30 * 86_400)]
 
@@ -100,7 +102,7 @@ class Redecode(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """`device.redecode`: read one device's stored payloads again with today's codec. Answers a Redecoded."""
 
     dev_eui: str
-    since: datetime | None = None
+    since: Moment | None = None
 
 
 class Redecoded(msgspec.Struct, frozen=True, kw_only=True):

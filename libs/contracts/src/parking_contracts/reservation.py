@@ -6,11 +6,12 @@ data travels here.
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
 import msgspec
+
+from parking_contracts.moment import Moment
 
 
 class ReservationOpened(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,8 +20,8 @@ class ReservationOpened(msgspec.Struct, frozen=True, kw_only=True):
     tenant_id: UUID
     space_id: UUID
     reservation_id: UUID
-    since: datetime
-    until: datetime
+    since: Moment
+    until: Moment
 
 
 class ReservationReleased(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,4 +31,4 @@ class ReservationReleased(msgspec.Struct, frozen=True, kw_only=True):
     space_id: UUID
     reservation_id: UUID
     reason: Literal["completed", "cancelled", "no_show"]
-    at: datetime
+    at: Moment

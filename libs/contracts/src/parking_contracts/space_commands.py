@@ -13,6 +13,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from parking_contracts.moment import Moment
 from parking_contracts.space import SpaceKind, SpaceState
 
 OWNER = "occupancy"
@@ -121,5 +122,5 @@ class SetSpaceState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     id: UUID
     state: SpaceState
     reason: Reason = ""
-    until: datetime | None = None
+    until: Moment | None = None
     force: bool = False

@@ -6,11 +6,10 @@ occupancy_engine. The LoRaWAN payload is carried untouched: decoding is the engi
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import msgspec
 
 from parking_contracts.device import DeviceFact
+from parking_contracts.moment import Moment
 
 
 class Reception(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,7 +18,7 @@ class Reception(msgspec.Struct, frozen=True, kw_only=True):
     gateway_id: str
     rssi: int | None = None
     snr: float | None = None
-    ns_time: datetime | None = None
+    ns_time: Moment | None = None
 
 
 class UplinkReceived(DeviceFact, frozen=True, kw_only=True):
@@ -44,4 +43,4 @@ class Tick(msgspec.Struct, frozen=True, kw_only=True):
     """A live source's heartbeat through UPLINKS, every 5 s: silence is judged against it, not against a clock."""
 
     source: str
-    at: datetime
+    at: Moment

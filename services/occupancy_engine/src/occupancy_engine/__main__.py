@@ -13,7 +13,7 @@ from occupancy_engine.uplinks import SERVICE, Uplinks
 from occupancy_engine.watermarks import Watermarks
 from parking_chassis.health import Health, serve_health
 from parking_chassis.logs import configure_logs
-from parking_chassis.nats_connection import connect_nats, nats_check
+from parking_chassis.nats_connection import connect_nats_unless, nats_check, not_connected_yet
 from parking_chassis.outbox import OutboxRelay
 from parking_chassis.postgres import database_check, open_pool
 from parking_chassis.process import run_service, running
@@ -29,9 +29,13 @@ async def serve(settings: EngineSettings, stop: asyncio.Event) -> None:
     pool = await open_pool(settings, role=SERVICE)
     health = Health(SERVICE, version("occupancy-engine"))
     health.add_check("database", lambda: database_check(pool))
+    health.add_check("nats", not_connected_yet)
     health.add_warning("codecs", decoders.complaints)
     async with serve_health(health, settings):
-        nats = await connect_nats(settings.nats_url, name=SERVICE)
+        nats = await connect_nats_unless(stop, settings.nats_url, name=SERVICE)
+        if nats is None:
+            await pool.close()
+            return
         health.add_check("nats", nats_check(nats))
         consumer = PullConsumer(nats, UPLINKS.name, SERVICE, batch_size=settings.batch_messages)
         dead_letters = WindowedPublisher(nats, atomic=False)

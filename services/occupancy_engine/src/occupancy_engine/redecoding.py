@@ -83,6 +83,8 @@ async def _mend(connection: Connection, device: Device, changed: Sequence[Stored
         device.open_stay_id = await payloads.open_stay(connection, device)
     newest = await payloads.newest_reading(connection, device)
     if newest is not None and newest != device.newest:
+        if device.newest is None or newest.place > device.newest.place:
+            device.silent = False  # heard after all; the clock says so if it is too long ago
         device.newest = newest
         device.occupied, device.occupied_since, device.pending = newest.occupied, newest.occurred_at, None
         if device.space_id is not None:

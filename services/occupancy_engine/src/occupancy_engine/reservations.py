@@ -15,12 +15,18 @@ from parking_contracts.errors import DeadLetterCode
 from parking_contracts.reservation import ReservationOpened, ReservationReleased
 
 ReservationEvent = ReservationOpened | ReservationReleased
+READ_HERE: dict[str, type[ReservationEvent]] = {"opened": ReservationOpened, "released": ReservationReleased}
 REMEMBERED = 8
 
 
-def read_reservation(subject: str, body: bytes) -> ReservationEvent:
-    """The event of a message, told by the last token of its subject. Raises PoisonError."""
-    kind: type[ReservationEvent] = ReservationOpened if subject.endswith(".opened") else ReservationReleased
+def read_reservation(subject: str, body: bytes) -> ReservationEvent | None:
+    """The event of a message, told by the last token of its subject; None for kinds that move no layer.
+
+    Raises PoisonError.
+    """
+    kind = READ_HERE.get(subject.rpartition(".")[2])
+    if kind is None:
+        return None
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.MsgspecError as error:
@@ -34,13 +40,14 @@ async def take_reservation(pool: Pool, event: ReservationEvent) -> None:
         space = spaces.get(event.space_id)
         if space is None:
             return
-        layers = _with_reservation(space, event)
+        now = datetime.now(UTC)
+        layers = _with_reservation(space, event, now)
         at = event.since if isinstance(event, ReservationOpened) else event.at
         cause = Cause(
             source="reservation",
             cause=f"reservation:{event.reservation_id}",
             occurred_at=at,
-            changed_at=datetime.now(UTC),
+            changed_at=now,
         )
         change = show(space, layers, cause)
         await space_rows.write_shown(connection, [space], [change] if change else [])
@@ -50,13 +57,14 @@ async def take_reservation(pool: Pool, event: ReservationEvent) -> None:
             await space_rows.write_released(connection, space)
 
 
-def _with_reservation(space: Space, event: ReservationEvent) -> Layers:
+def _with_reservation(space: Space, event: ReservationEvent, now: datetime) -> Layers:
     layers, held_by = space.layers, space.layers.reserved
     reservation_id = str(event.reservation_id)
     if isinstance(event, ReservationReleased):
         if held_by and held_by.reservation_id == reservation_id:
             return msgspec.structs.replace(layers, reserved=None)
         return layers
-    if reservation_id in space.released_last or (held_by and held_by.since > event.since):
+    overtaken = reservation_id in space.released_last or event.until <= now
+    if overtaken or (held_by and held_by.since > event.since):
         return layers
     return msgspec.structs.replace(layers, reserved=Reserved(reservation_id, event.since, event.until))

@@ -30,8 +30,12 @@ async def open_broker(settings: EngineSettings, nats: Client, pool: Pool, decode
 
     @_subscriber(broker, RESERVATIONS)
     async def on_reservation(_body: bytes, message: NatsMessage) -> None:
-        subject = message.raw_message.subject
-        await settler.settle(message, lambda data: take_reservation(pool, read_reservation(subject, data)))
+        async def handle(data: bytes) -> None:
+            event = read_reservation(message.raw_message.subject, data)
+            if event is not None:
+                await take_reservation(pool, event)
+
+        await settler.settle(message, handle)
 
     @_subscriber(broker, DEVICES)
     async def on_device_event(_body: bytes, message: NatsMessage) -> None:

@@ -105,7 +105,7 @@ class Uplinks:
                     ticks.append((delivery, _decode_tick(delivery.payload)))
                 except msgspec.MsgspecError:
                     poison = PoisonError(DeadLetterCode.INVALID_EVENT, f"not an UplinkReceived: {error}")
-                    await self._set_aside([(delivery.payload, "unknown", poison, 1)])
+                    await self._set_aside([(delivery.payload, delivery.subject.decode(), poison, 1)])
                     await self._consumer.ack([delivery])
         return work, ticks
 

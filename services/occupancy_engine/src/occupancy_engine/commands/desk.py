@@ -1,7 +1,7 @@
 """The desk where commands arrive: NATS requests in, one transaction each, answers out.
 
-The table is the whole list. An answer is committed with its effect; a database that is away is a refusal, since the
-caller is waiting and can ask again.
+The table is the whole list. An answer is committed with its effect, a refusal without any; a database that is away is
+a refusal too, since the caller is waiting and can ask again.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import asyncpg
 import msgspec
 import structlog
 from faststream.nats import NatsBroker, NatsMessage
@@ -82,14 +83,20 @@ def _answerer(name: str, body: type, act: Act, pool: Pool) -> Callable[[bytes], 
         except DATABASE_AWAY as error:
             log.warning("command_postponed", command=name, error=repr(error))
             return Refusal(code=ErrorCode.DEPENDENCY_UNAVAILABLE, message="the database is away; ask again soon")
+        except asyncpg.DataError as error:
+            return Refusal(code=ErrorCode.VALIDATION_ERROR, message=str(error), details={"command": name})
         except Exception:
             log.exception("command_failed", command=name, request_id=command.request_id)
             return Refusal(code=ErrorCode.INTERNAL_ERROR, message="the command failed; it is in the service's log")
 
     async def _act(connection: Connection, command: Command[Any]) -> Reply:
+        savepoint = connection.transaction()
+        await savepoint.start()
         result = await act(connection, command)
         if isinstance(result, Refusal):
+            await savepoint.rollback()
             return result
+        await savepoint.commit()
         log.debug("command_done", command=name, tenant=str(command.tenant_id), request_id=command.request_id)
         return Accepted(result=msgspec.Raw(msgspec.json.encode(result)))
 

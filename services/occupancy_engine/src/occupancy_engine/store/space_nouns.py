@@ -83,6 +83,8 @@ async def write_description(connection: Connection, space: Space, changes: Mappi
         *(changes[name] for name in known),
     )
     updated = _view(row)
+    space.site_id, space.code, space.kind, space.zone = updated.site_id, updated.code, updated.kind, updated.zone
+    space.sensor_eui = updated.sensor_eui
     await _announce(connection, updated, SpaceUpdated(space=updated))
 
 
