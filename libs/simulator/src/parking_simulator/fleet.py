@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
-from uuid import UUID
 
 import msgspec
 
@@ -76,11 +75,6 @@ async def _unless_there(client: CommandClient, name: str, body: msgspec.Struct, 
             raise
         return False
     return True
-
-
-def space_ids(fleet: Fleet) -> dict[UUID, str]:
-    """The code of each space by its id."""
-    return {space.id: space.code for space in fleet.spaces if space.id is not None}
 
 
 def sensor_euis(spaces: Iterable[CreateSpace]) -> list[str]:
