@@ -4,6 +4,7 @@ import asyncio
 import json
 import uuid
 
+KEY = "pk_bootstrap01_" + "s" * 43
 GOOD = {"site_id": str(uuid.uuid4()), "name": "Bay", "code": "A1"}
 
 
@@ -147,3 +148,23 @@ async def test_every_answer_carries_an_id_and_security_headers(api) -> None:
         assert (answer.headers["x-request-id"] == given) == (given == "my-id.7")
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert "server" not in answer.headers
+
+
+async def test_a_stranger_is_401_before_the_body_is_read(gateway) -> None:
+    reader, writer = await asyncio.open_connection(*gateway.url.removeprefix("http://").split(":"))
+    writer.write(b"POST /api/v6/spaces HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n")
+    writer.write(b"Content-Length: 1000000\r\n\r\n{")
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+    assert head.startswith(b"HTTP/1.1 401 ")
+    writer.close()
+
+
+async def test_a_body_that_never_ends_is_given_up(run_service, gateway_env) -> None:
+    gateway = await run_service("api_gateway", {**gateway_env, "PARKSTREAM_REQUEST_SECONDS": "0.5"})
+    reader, writer = await asyncio.open_connection(*gateway.url.removeprefix("http://").split(":"))
+    writer.write(f"POST /api/v6/spaces HTTP/1.1\r\nHost: x\r\nX-API-Key: {KEY}\r\n".encode())
+    writer.write(b"Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{")
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+    assert head.startswith(b"HTTP/1.1 504 ")
+    assert b"application/problem+json" in head
+    writer.close()

@@ -71,7 +71,7 @@ class TestNats:
         private_nats.stop()
         env = {
             "PARKSTREAM_DATABASE_URL": database,
-            "PARKSTREAM_NATS_URL": private_nats.url,
+            "PARKSTREAM_NATS_URL": private_nats.login().url,
             "PARKSTREAM_BOOTSTRAP_API_KEY": KEY,
         }
         return await run_service("api_gateway", env, ready=False)
@@ -89,20 +89,20 @@ class TestNats:
             assert (await client.get(path)).status_code == 503
         assert (await client.delete(f"/api/v6/sites/{uuid.uuid4()}")).status_code == 503
         private_nats.start()
-        await apply_streams(private_nats.url)
+        await apply_streams(private_nats.login().url)
         await gateway.wait_ready()
         tenant_id = await sql.fetchval("SELECT id FROM gateway.tenants")
         heard: list[int] = []
         async with client.stream("GET", "/api/v6/events") as answer:
             reading = asyncio.create_task(hear_versions(answer, heard))
-            await publish_versions(private_nats.url, tenant_id, range(1, 4))
+            await publish_versions(private_nats.login().url, tenant_id, range(1, 4))
             await eventually(lambda: heard == [1, 2, 3])
             private_nats.process.kill()
             await eventually(lambda: problems_of(client))
             assert (await client.delete(f"/api/v6/sites/{uuid.uuid4()}")).status_code == 503
             private_nats.stop()
             private_nats.start()
-            await publish_versions(private_nats.url, tenant_id, range(4, 8))
+            await publish_versions(private_nats.login().url, tenant_id, range(4, 8))
             await eventually(lambda: heard == [1, 2, 3, 4, 5, 6, 7], 20)
             reading.cancel()
         await gateway.wait_ready()
@@ -110,8 +110,9 @@ class TestNats:
 
 async def hear_versions(answer: httpx.Response, heard: list[int]) -> None:
     async for line in answer.aiter_lines():
-        if line.startswith("data: "):
-            heard.append(json.loads(line.removeprefix("data: "))["version"])
+        name, _, value = line.partition(": ")
+        if name == "data":
+            heard += [json.loads(value)["version"]]
 
 
 async def publish_versions(url: str, tenant_id: uuid.UUID, versions: range) -> None:

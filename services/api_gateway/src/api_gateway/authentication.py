@@ -63,23 +63,14 @@ class Caller:
 
 
 async def authenticate(
-    required: SecurityScopes, request: Request, key: Annotated[str | None, Security(_header)]
+    required: SecurityScopes, request: Request, _key: Annotated[str | None, Security(_header)]
 ) -> Caller:
     """The caller, who has every required scope.
 
     Raises:
         ProblemError: AUTHENTICATION_ERROR (no key, a wrong or a revoked one) or AUTHORIZATION_ERROR (scope missing).
     """
-    parsed = parse_key(key or "")
-    if parsed is None:
-        raise _unknown("send the header X-API-Key: pk_<id>_<secret>")
-    key_id, digest = parsed
-    async with gateway_of(request).connection() as connection:
-        row = await queries.find_key(connection, key_id)
-    matches = hmac.compare_digest(digest, row["secret_sha256"] if row else _NO_DIGEST)
-    if row is None or not matches or row["revoked_at"] is not None:
-        raise _unknown("the API key is unknown, wrong or revoked")
-    caller = Caller(row["tenant_id"], key_id, frozenset(row["scopes"]), row["platform_admin"])
+    caller = await identify(request)
     missing = [scope for scope in required.scopes if not caller.may(scope)]
     if missing:
         raise ProblemError(
@@ -88,6 +79,31 @@ async def authenticate(
             details={"missing": missing},
         )
     return caller
+
+
+async def identify(request: Request) -> Caller:
+    """The caller, looked up once per request: before its body is read, where it has one.
+
+    Raises:
+        ProblemError: AUTHENTICATION_ERROR.
+    """
+    known: Caller | None = getattr(request.state, "caller", None)
+    if known is None:
+        known = request.state.caller = await _look_up(request)
+    return known
+
+
+async def _look_up(request: Request) -> Caller:
+    parsed = parse_key(request.headers.get(_header.model.name, ""))
+    if parsed is None:
+        raise _unknown("send the header X-API-Key: pk_<id>_<secret>")
+    key_id, digest = parsed
+    async with gateway_of(request).connection() as connection:
+        row = await queries.find_key(connection, key_id)
+    matches = hmac.compare_digest(digest, row["secret_sha256"] if row else _NO_DIGEST)
+    if row is None or not matches or row["revoked_at"] is not None:
+        raise _unknown("the API key is unknown, wrong or revoked")
+    return Caller(row["tenant_id"], key_id, frozenset(row["scopes"]), row["platform_admin"])
 
 
 def _unknown(message: str) -> ProblemError:

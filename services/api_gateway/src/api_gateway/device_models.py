@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, Field
 
-from api_gateway.fields import Body, RequestId, absent
+from api_gateway.fields import Body, Document, RequestId, absent
 from parking_contracts.device_commands import Clock
 
 Source = Annotated[
@@ -108,7 +108,7 @@ class Binding(Body):
     source: Source
     application_id: ApplicationId
     clock: Clock = Field(default="live", description="`recorded` trusts the events' own time (replays)")
-    object_mapping: dict[str, Any] | None = Field(
+    object_mapping: Document | None = Field(
         default=None, description="how to read ChirpStack's own decoded `object`, for devices without a codec"
     )
     request_id: RequestId = None

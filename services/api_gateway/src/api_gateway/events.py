@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request
@@ -12,6 +12,7 @@ from fastapi.responses import Response
 from api_gateway.authentication import EventsReader
 from api_gateway.fields import FilterText
 from api_gateway.gateway import gateway_of
+from api_gateway.live.announcement import EventName
 from api_gateway.live.position import Position, parse_position
 from api_gateway.live.response import EventStream
 from api_gateway.live.subscription import EventFilter
@@ -20,14 +21,6 @@ from api_gateway.problems import unavailable
 
 router = APIRouter(prefix="/api/v6/events", tags=["events"])
 
-EventName = Literal[
-    "space.created",
-    "space.updated",
-    "space.deleted",
-    "space.state_changed",
-    "reservation.opened",
-    "reservation.released",
-]
 _EXAMPLE = """\
 retry: 1000
 : connected

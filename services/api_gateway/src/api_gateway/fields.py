@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+import msgspec
 from fastapi import Path, Query
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
@@ -20,6 +21,16 @@ def _eui(text: str) -> str:
     return parse_eui(text)
 
 
+DOCUMENT_BYTES = 16 << 10
+
+
+def _small(document: dict[str, Any]) -> dict[str, Any]:
+    if len(msgspec.json.encode(document)) > DOCUMENT_BYTES:
+        raise ValueError(f"takes more than {DOCUMENT_BYTES} bytes as JSON")
+    return document
+
+
+Document = Annotated[dict[str, Any], AfterValidator(_small)]
 FilterText = Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(_storable)]
 Name = Annotated[str, Field(min_length=1, max_length=100, description="for people", examples=["Bay A-17"])]
 Latitude = Annotated[float, Field(ge=-90, le=90, description="WGS 84 degrees", examples=[-37.8136])]

@@ -6,6 +6,7 @@ twice, and what could not travel on or be stored (NUL, lone surrogates, numbers 
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 from collections.abc import Callable, Coroutine
@@ -14,15 +15,18 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
+from api_gateway.authentication import identify
 from api_gateway.problems import ProblemError
 from parking_contracts.errors import ErrorCode
 
 DEPTH_LIMIT = 32
+# A larger document is read in a thread: the live events of others must not wait for it.
+AT_ONCE_BYTES = 64 << 10
 _INTEGERS = range(-(2**63), 2**63)
 
 
 class JsonRoute(APIRoute):
-    """A route whose body, where it has one, is read by `read_json`."""
+    """A route whose body, where it has one, is read by `read_json`, and not before the caller is known."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """FastAPI's own handler, given our request."""
@@ -30,6 +34,7 @@ class JsonRoute(APIRoute):
 
         async def handle_strictly(request: Request) -> Response:
             if self.body_field is not None:
+                await identify(request)
                 _require_json(request)
             return await handle(_StrictRequest(request.scope, request.receive))
 
@@ -38,7 +43,8 @@ class JsonRoute(APIRoute):
 
 class _StrictRequest(Request):
     async def json(self) -> Any:
-        return read_json(await self.body())
+        body = await self.body()
+        return read_json(body) if len(body) <= AT_ONCE_BYTES else await asyncio.to_thread(read_json, body)
 
 
 def _require_json(request: Request) -> None:

@@ -6,23 +6,14 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-import msgspec
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, Field, StrictBool, model_validator
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, StrictBool, model_validator
 
-from api_gateway.fields import Body, Eui, Latitude, Longitude, Name, RequestId, absent, require_whole_position
+from api_gateway.fields import Body, Document, Eui, Latitude, Longitude, Name, RequestId, absent, require_whole_position
 from parking_contracts.space import Layer, SpaceKind, SpaceState
-
-METADATA_BYTES = 16 << 10
 
 
 def _any_case(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
-
-
-def _small(metadata: dict[str, Any]) -> dict[str, Any]:
-    if len(msgspec.json.encode(metadata)) > METADATA_BYTES:
-        raise ValueError(f"metadata takes more than {METADATA_BYTES} bytes as JSON")
-    return metadata
 
 
 State = Annotated[
@@ -34,11 +25,7 @@ Code = Annotated[
 Building = Annotated[str, Field(max_length=100, examples=["North"])]
 Floor = Annotated[str, Field(max_length=20, examples=["P2"])]
 Zone = Annotated[str, Field(max_length=50, examples=["visitors"])]
-Metadata = Annotated[
-    dict[str, Any],
-    AfterValidator(_small),
-    Field(description="your own data, at most 16 KiB", examples=[{"width_m": 2.5}]),
-]
+Metadata = Annotated[Document, Field(description="your own data, at most 16 KiB", examples=[{"width_m": 2.5}])]
 Kind = Annotated[SpaceKind, Field(description="what it is for")]
 
 

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import get_args
+from typing import Literal
 from uuid import UUID
 
 import msgspec
 
 from api_gateway.live.position import SPACES
-from parking_contracts.subjects import ReservationEventName, SpaceEventName
 
-EVENT_NAMES = (
-    *(f"space.{name}" for name in get_args(SpaceEventName)),
-    *(f"reservation.{name}" for name in get_args(ReservationEventName)),
-)
+EventName = Literal[
+    "space.created",
+    "space.updated",
+    "space.deleted",
+    "space.state_changed",
+    "reservation.opened",
+    "reservation.released",
+]
 _TYPE = re.compile(r"parkstream\.([a-z_]+\.[a-z_]+)\.v\d+")
 
 
@@ -104,19 +107,19 @@ class PassedVersions:
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        self._last: dict[UUID, tuple[int, frozenset[str]]] = {}
+        self._last: dict[UUID, tuple[int, tuple[str, ...]]] = {}
 
     def is_passed(self, announcement: Announcement) -> bool:
         """Note the event; true when this version, in this event, or a later one went by before."""
         version = announcement.version
         if version is None:
             return False
-        last, names = self._last.pop(announcement.space_id, (0, frozenset[str]()))
+        last, names = self._last.pop(announcement.space_id, (0, ()))
         passed = version < last or (version == last and announcement.name in names)
         if version > last:
-            last, names = version, frozenset({announcement.name})
-        else:
-            names |= {announcement.name} if version == last else set()
+            last, names = version, ()
+        if not passed:
+            names = (*names, announcement.name)
         self._last[announcement.space_id] = (last, names)
         if len(self._last) > self._capacity:
             del self._last[next(iter(self._last))]

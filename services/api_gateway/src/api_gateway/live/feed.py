@@ -44,6 +44,7 @@ class Feed:
         self._settings = settings
         self._places = Places(pool)
         self._passed = PassedVersions(VERSIONS_REMEMBERED)
+        self._open: set[Subscription] = set()
         self._by_tenant: defaultdict[UUID, set[Subscription]] = defaultdict(set)
         self._tails = [
             StreamTail(stream.name, partial(self._on_message, index), partial(self._on_start, index))
@@ -59,7 +60,7 @@ class Feed:
     def stats(self) -> Mapping[str, object]:
         """Figures for /health."""
         return {
-            "event_streams": len(self._subscriptions()),
+            "event_streams": len(self._open),
             "event_position": format_position(self.ring.position),
             "events_remembered": len(self.ring),
         }
@@ -77,13 +78,15 @@ class Feed:
 
     def open(self, event_filter: EventFilter, key_id: str) -> Subscription:
         """A subscription that hears nothing until it is attached."""
-        metrics.EVENT_STREAMS.inc()
-        return Subscription(
+        subscription = Subscription(
             event_filter,
             key_id,
             count=self._settings.events_client_count,
             size_bytes=self._settings.events_client_bytes,
         )
+        self._open.add(subscription)
+        metrics.EVENT_STREAMS.set(len(self._open))
+        return subscription
 
     def attach(self, subscription: Subscription, position: Position) -> Position | None:
         """Hand over what the ring holds after `position`, and then everything from now on.
@@ -102,7 +105,8 @@ class Feed:
 
     def close(self, subscription: Subscription) -> None:
         """The client is gone, or is sent away."""
-        metrics.EVENT_STREAMS.dec()
+        self._open.discard(subscription)
+        metrics.EVENT_STREAMS.set(len(self._open))
         metrics.STREAM_ENDS.labels(subscription.ended or "client_gone").inc()
         tenant_id = subscription.filter.tenant_id
         self._by_tenant[tenant_id].discard(subscription)
@@ -111,7 +115,7 @@ class Feed:
 
     def end_all(self) -> None:
         """The process stops: every client resumes elsewhere."""
-        for subscription in self._subscriptions():
+        for subscription in self._open:
             subscription.end("stopping")
 
     async def place_reservation(self, announcement: Announcement) -> Announcement:
@@ -148,27 +152,27 @@ class Feed:
         self.ring.start_at(stream, sequence)
         if is_anew:
             self._passed = PassedVersions(VERSIONS_REMEMBERED)
-            for subscription in self._subscriptions():
+            for subscription in self._attached():
                 subscription.position = self.ring.position
                 subscription.put(reset_frame(self.ring.position, "the event stream was made anew"))
 
-    def _subscriptions(self) -> list[Subscription]:
+    def _attached(self) -> list[Subscription]:
         return [subscription for subscriptions in self._by_tenant.values() for subscription in subscriptions]
 
     async def _end_revoked(self) -> None:
         """One look at the keys of all open streams every half second; an outage of the database ends none."""
         while True:
             await asyncio.sleep(self._settings.events_revocation_seconds)
-            subscriptions = self._subscriptions()
-            if not subscriptions:
+            keys = {subscription.key_id for subscription in self._open}
+            if not keys:
                 continue
             try:
                 async with self._pool.acquire(timeout=self._settings.database_acquire_seconds) as connection:
-                    live = await queries.live_keys(connection, list({one.key_id for one in subscriptions}))
+                    live = await queries.live_keys(connection, list(keys))
             except DATABASE_AWAY:
                 continue
-            for subscription in subscriptions:
-                if subscription.key_id not in live:
+            for subscription in self._open:
+                if subscription.key_id in keys - live:
                     subscription.end("revoked")
 
 
