@@ -22,6 +22,7 @@ from api_gateway.gateway import gateway_of
 from api_gateway.json_body import JsonRoute
 from api_gateway.openapi import READ, READ_ONE, problems
 from api_gateway.problems import ProblemError, not_found
+from parking_contracts import subjects
 from parking_contracts.errors import DeadLetter, DeadLetterCode, ErrorCode
 
 router = APIRouter(prefix="/api/v6/dead-letters", tags=["dead letters"], route_class=JsonRoute)
@@ -66,7 +67,7 @@ class Letter(ListedLetter):
 class Replayed(BaseModel):
     """Where the message went; the letter is gone. Should it fail again, it comes back under a new id."""
 
-    subject: str = Field(examples=["parking.v1.ingress.up"])
+    subject: str = Field(description="what it was published to", examples=[subjects.ingress("up")])
 
 
 @router.get("", responses=READ)
