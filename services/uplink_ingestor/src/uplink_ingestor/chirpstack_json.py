@@ -35,6 +35,7 @@ I32 = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
 Port = Annotated[int, Meta(ge=0, le=255)]
 Time = Annotated[datetime, Meta(tz=True)]
 
+_NO_OBJECT = msgspec.Raw(b"null")
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
@@ -77,7 +78,7 @@ class _Up(_Event):
     f_port: Port = 0
     confirmed: bool = False
     data: bytes = b""
-    object: msgspec.Raw = msgspec.Raw(b"null")
+    object: msgspec.Raw = _NO_OBJECT
     rx_info: list[_RxInfo] | None = None
     tx_info: _TxInfo | None = None
 
@@ -170,7 +171,7 @@ def _code_of(message: str) -> DeadLetterCode:
 
 
 def _up(event: _Up, fact: dict[str, Any]) -> UplinkReceived:
-    if event.object != b"null":
+    if event.object is not _NO_OBJECT:
         _check_object(event.object)
     return UplinkReceived(
         dev_addr=event.dev_addr.lower(),

@@ -22,6 +22,7 @@ from uplink_ingestor.in_flight import InFlight
 from uplink_ingestor.mqtt_receiver import MqttReceiver
 
 EVERY_SECONDS = 5.0
+LOOK_AGAIN_SECONDS = 0.5
 _encode = msgspec.json.Encoder().encode
 
 
@@ -54,9 +55,10 @@ class TickSender:
 async def tick_for_mqtt(receiver: MqttReceiver, sender: TickSender) -> None:
     """Tick while connected with the subscription granted."""
     while True:
-        if receiver.problem is None:
+        is_heard = receiver.problem is None
+        if is_heard:
             sender.send(datetime.now(UTC))
-        await asyncio.sleep(EVERY_SECONDS)
+        await asyncio.sleep(EVERY_SECONDS if is_heard else LOOK_AGAIN_SECONDS)
 
 
 async def tick_for_ingress(jetstream: JetStreamContext, sender: TickSender) -> None:
