@@ -138,9 +138,9 @@ class Platform:
         return [(row["arrived_at"], row["departed_at"]) for row in rows]
 
     async def unhandled_uplinks(self) -> int:
-        """Messages that UPLINKS still holds."""
-        info = await self.bus.jetstream().stream_info("UPLINKS")
-        return info.state.messages
+        """Messages that the engine has not acknowledged yet."""
+        info = await self.bus.jetstream().consumer_info("UPLINKS", "occupancy_engine")
+        return (info.num_pending or 0) + (info.num_ack_pending or 0)
 
     async def idle(self) -> bool:
         return await self.unhandled_uplinks() == 0

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 REQUEST_EXPIRES_SECONDS = 10.0
+PURGE_SECONDS = 10.0
 REFUSED_SECONDS = 0.5
 _STATUS = re.compile(rb"NATS/1\.0 (\d{3})")
 _PENDING = re.compile(rb"Nats-Pending-Messages: *(\d+)")
@@ -62,6 +63,8 @@ class PullConsumer:
         self._client = client
         self._next_subject = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}".encode()
         self._info_subject = f"$JS.API.CONSUMER.INFO.{stream}.{consumer}"
+        self._purge_subject = f"$JS.API.STREAM.PURGE.{stream}"
+        self._purged = 0
         self._batch_size = batch_size
         self._inbox: RawInbox | None = None
         self._arrived: deque[Delivery] = deque()
@@ -121,6 +124,14 @@ class PullConsumer:
         except msgspec.ValidationError as error:
             # JetStream answers with an error instead while it recovers after a restart.
             raise NatsError(f"no consumer info: {reply.data[:200].decode(errors='replace')}") from error
+
+    async def purge_acknowledged(self) -> None:
+        """Take from the stream what this consumer, its only one, has acknowledged without a gap."""
+        floor = await self.ack_floor()
+        if floor > self._purged:
+            request = b'{"seq":%d}' % (floor + 1)
+            await self._client.request(self._purge_subject, request, timeout=PURGE_SECONDS)
+            self._purged = floor
 
     async def _answer(self, deliveries: Sequence[Delivery], word: bytes) -> None:
         if deliveries and self._inbox is not None:

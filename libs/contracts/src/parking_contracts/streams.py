@@ -1,9 +1,10 @@
 """The streams of the bus and their durable consumers, declared once; `parkstream migrate` creates them.
 
 Acknowledged input (INGRESS, UPLINKS, DEVICES) is never discarded: a full stream refuses, and the sender keeps the
-rest. Every durable consumer acknowledges message by message and is never given up on (`max_deliver` -1): an outage
-must not turn work into dead letters. A service creates no durable of its own; a gateway process makes one ordered,
-ephemeral consumer per stream.
+rest. UPLINKS keeps what is acknowledged until its consumer purges it (docs/decisions/0007): with one fsync per write,
+a work queue's deletion at each acknowledgement costs more than the uplink itself. Every durable consumer acknowledges
+message by message and is never given up on (`max_deliver` -1): an outage must not turn work into dead letters. A
+service creates no durable of its own; a gateway process makes one ordered, ephemeral consumer per stream.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ INGRESS = Stream(
 UPLINKS = Stream(
     name="UPLINKS",
     subjects=(subjects.ALL_UPLINKS, subjects.TICK),
-    retention="work_queue",
+    retention="limits",
     discard="new",
     max_bytes=8 * GIB,
     allow_atomic=True,

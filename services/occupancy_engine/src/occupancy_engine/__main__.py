@@ -48,6 +48,7 @@ async def serve(settings: EngineSettings, stop: asyncio.Event) -> None:
             async with running(
                 dead_letters.run(),
                 relay.run(),
+                every(settings.purge_seconds, stop, consumer.purge_acknowledged),
                 every(settings.silence_sweep_seconds, stop, clocks.judge_silence),
                 every(settings.overdue_sweep_seconds, stop, clocks.end_overdue),
                 every(settings.upkeep_seconds, stop, clocks.keep_house),
