@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import signal
 from typing import Any
 
 import httpx
@@ -116,26 +117,35 @@ async def test_what_came_while_it_was_away_waits_in_the_brokers_session(
 
 @pytest.mark.slow
 async def test_killed_again_and_again_in_mid_flow_it_loses_nothing(
-    mosquitto: Mosquitto, nats_account: NatsAccount, run_service: RunService, events
+    mosquitto: Mosquitto, private_nats: NatsServer, run_service: RunService, events
 ):
-    service = await run_service("uplink_ingestor", environment(nats_account.url, mosquitto.url))
-    client = await nats_account.connect()
+    await apply_streams(private_nats.login().url)
+    service = await run_service("uplink_ingestor", environment(private_nats.login().url, mosquitto.url))
+    client = await nats.connect(private_nats.login().url)
     messages = events.uplinks(LEDGER)
     chance = random.Random(7)
     async with events.publisher(mosquitto.url) as mqtt:
         sending = asyncio.create_task(send(mqtt, messages))
         for _ in range(3):
-            before = await uplinks_stored(client)
-            await eventually(
-                lambda before=before: reaches(client, min(LEDGER, before + chance.randrange(200, 900))), 20
-            )
+            wanted = min(LEDGER - 1_000, await uplinks_stored(client) + chance.randrange(200, 900))
+            await eventually(lambda wanted=wanted: reaches(client, wanted), 20)
+            # JetStream stands still, so that the process dies with uplinks in its hands.
+            private_nats.process.send_signal(signal.SIGSTOP)
+            await eventually(lambda: in_flight(service))
             service.kill()
+            private_nats.process.send_signal(signal.SIGCONT)
             await service.start()
         await sending
     await eventually(lambda: reaches(client, LEDGER), 30)
     stored = await ids_in(client)
     assert ids_of(messages) - set(stored) == set()
     assert len(stored) == LEDGER
+    await client.close()
+
+
+async def in_flight(service: Service) -> int:
+    async with httpx.AsyncClient(trust_env=False, base_url=service.url) as client:
+        return (await client.get("/health")).json()["stats"]["in_flight"]["mqtt"]
 
 
 @pytest.mark.slow

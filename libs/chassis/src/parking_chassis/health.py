@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from typing import Any
@@ -109,18 +110,26 @@ class _QuietServer(uvicorn.Server):
         yield
 
 
+def _listening(host: str, port: int) -> socket.socket:
+    """Our own socket, because uvicorn ends the process when it gets none."""
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        raise OSError(f"cannot listen on {host}:{port}: {error.strerror}; is the port taken?") from error
+
+
 @contextlib.asynccontextmanager
 async def serve_http(app: Any, host: str, port: int, **options: Any) -> AsyncIterator[uvicorn.Server]:
     """Serve an ASGI application beside the block, and end it with the block."""
     server = _QuietServer(
         uvicorn.Config(app, host, port, log_config=None, access_log=False, timeout_graceful_shutdown=3, **options)
     )
-    serving = asyncio.create_task(server.serve())
+    serving = asyncio.create_task(server.serve([_listening(host, port)]))
     try:
         while not server.started and not serving.done():  # noqa: ASYNC110  uvicorn offers no event
             await asyncio.sleep(0.01)
         if serving.done():
-            raise OSError(f"cannot listen on {host}:{port}: is the port taken?")
+            raise RuntimeError(f"the HTTP server on {host}:{port} did not start: its application failed")
         yield server
     finally:
         server.should_exit = True

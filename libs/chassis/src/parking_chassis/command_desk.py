@@ -1,0 +1,80 @@
+"""The desk where a service's commands arrive: NATS requests in, one transaction each, answers out.
+
+An answer is committed with its effect. A database that is away is a refusal, since the caller is waiting and can ask
+again; so is anything unexpected, which goes to the log whole and to the caller not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import msgspec
+import structlog
+from faststream.nats import NatsBroker, NatsMessage
+
+from parking_chassis.inbox import answer_once
+from parking_chassis.postgres import DATABASE_AWAY, Connection, Pool
+from parking_contracts import subjects
+from parking_contracts.command import Command
+from parking_contracts.errors import Accepted, ErrorCode, Refusal, Reply
+
+log = structlog.get_logger()
+
+Act = Callable[[Connection, Command[Any]], Awaitable[Any]]
+"""Does one command inside the caller's transaction; answers a result to encode, or a Refusal that left no effect."""
+OnAnswer = Callable[[str, str], None]
+"""Told the command's name and its outcome: `accepted`, or the refusal's code."""
+
+
+class CommandDesk:
+    """Answers the commands of one owner (`command.<owner>.<noun>.<verb>`); replicas share them as one queue."""
+
+    def __init__(self, pool: Pool, *, owner: str, schema: str, on_answer: OnAnswer) -> None:
+        self._pool = pool
+        self._owner = owner
+        self._schema = schema
+        self._on_answer = on_answer
+
+    def open(self, broker: NatsBroker, commands: Mapping[str, tuple[type, Act]]) -> None:
+        """Subscribe every command: its name, what it carries, and what does it."""
+        for name, (body, act) in commands.items():
+            subject = subjects.command(self._owner, name)
+            broker.subscriber(subject, queue=self._owner, decoder=raw_body)(self._answerer(name, body, act))
+
+    def _answerer(self, name: str, body: type, act: Act) -> Callable[[bytes], Awaitable[bytes]]:
+        decode = msgspec.json.Decoder(Command[body]).decode  # type: ignore[valid-type]  # the type is a value here
+
+        async def answer(request: bytes) -> bytes:
+            reply = await self._answer(name, decode, act, request)
+            self._on_answer(name, reply.code if isinstance(reply, Refusal) else "accepted")
+            return msgspec.json.encode(reply)
+
+        return answer
+
+    async def _answer(self, name: str, decode: Callable[[bytes], Command[Any]], act: Act, request: bytes) -> Reply:
+        try:
+            command = decode(request)
+        except msgspec.MsgspecError as error:
+            return Refusal(code=ErrorCode.VALIDATION_ERROR, message=str(error), details={"command": name})
+        try:
+            async with self._pool.acquire() as connection, connection.transaction():
+                return await answer_once(connection, self._schema, command, lambda: _act(act, connection, command))
+        except DATABASE_AWAY as error:
+            log.warning("command_postponed", command=name, error=repr(error))
+            return Refusal(code=ErrorCode.DEPENDENCY_UNAVAILABLE, message="the database is away; ask again soon")
+        except Exception:
+            log.exception("command_failed", command=name, request_id=command.request_id)
+            return Refusal(code=ErrorCode.INTERNAL_ERROR, message="the command failed; the service's log says how")
+
+
+async def _act(act: Act, connection: Connection, command: Command[Any]) -> Reply:
+    result = await act(connection, command)
+    if isinstance(result, Refusal):
+        return result
+    return Accepted(result=msgspec.Raw(msgspec.json.encode(result)))
+
+
+async def raw_body(message: NatsMessage) -> bytes:
+    """The body as it is: our own decoders read it, with our own errors."""
+    return message.body

@@ -1,0 +1,124 @@
+"""The outbox on a real database and a real JetStream: what a transaction commits is published, once and in order."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from nats.aio.client import Client
+
+from parking_chassis.outbox import Event, OutboxRelay, write_events
+from parking_chassis.postgres import Pool, open_pool
+from parking_chassis.settings import DatabaseSettings
+from stack.waiting import eventually
+
+SUBJECT = "parking.v1.space.t.s.state_changed"
+
+
+@pytest.fixture
+async def pool(database: str) -> AsyncIterator[Pool]:
+    pool = await open_pool(DatabaseSettings(database_url=database), role="occupancy_engine")
+    yield pool
+    await pool.close()
+
+
+@asynccontextmanager
+async def relay_on(pool: Pool, client: Client) -> AsyncIterator[OutboxRelay]:
+    relay = OutboxRelay(pool, client, schema="occupancy", source="/test")
+    running = asyncio.create_task(relay.run())
+    yield relay
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def write(pool: Pool, first: int, count: int) -> None:
+    events = [Event(subject=SUBJECT, type="test.v1", payload=b"%d" % n) for n in range(first, first + count)]
+    async with pool.acquire() as connection, connection.transaction():
+        await write_events(connection, "occupancy", events)
+
+
+async def published(client: Client) -> list[bytes]:
+    context = client.jetstream()
+    last = (await context.stream_info("SPACES")).state.last_seq
+    return [(await context.get_msg("SPACES", seq)).data or b"" for seq in range(1, last + 1)]
+
+
+async def left(pool: Pool) -> int:
+    return await pool.fetchval("SELECT count(*) FROM occupancy.outbox")
+
+
+async def drained(pool: Pool) -> bool:
+    return await left(pool) == 0
+
+
+async def test_committed_events_are_published_in_order_as_cloud_events_and_deleted(
+    pool: Pool, nats_reconnecting: Client
+):
+    async with relay_on(pool, nats_reconnecting) as relay:
+        await eventually(lambda: relay.is_relaying)
+        await write(pool, 0, 1200)
+        await eventually(lambda: drained(pool))
+
+    assert await published(nats_reconnecting) == [b"%d" % number for number in range(1200)]
+    headers = (await nats_reconnecting.jetstream().get_msg("SPACES", 1)).headers or {}
+    assert headers["ce-type"] == "test.v1"
+    assert headers["ce-source"] == "/test"
+    assert headers["ce-id"] == headers["Nats-Msg-Id"]
+    assert headers["ce-specversion"] == "1.0"
+
+
+async def test_a_transaction_that_is_rolled_back_publishes_nothing(pool: Pool, nats_reconnecting: Client):
+    async with relay_on(pool, nats_reconnecting) as relay:
+        await eventually(lambda: relay.is_relaying)
+        async with pool.acquire() as connection:
+            transaction = connection.transaction()
+            await transaction.start()
+            await write_events(connection, "occupancy", [Event(subject=SUBJECT, type="test.v1", payload=b"undone")])
+            await transaction.rollback()
+        await write(pool, 1, 1)
+        await eventually(lambda: drained(pool))
+    assert await published(nats_reconnecting) == [b"1"]
+
+
+async def test_of_two_relays_one_works_and_the_other_takes_over(pool: Pool, nats_reconnecting: Client):
+    async with relay_on(pool, nats_reconnecting) as first:
+        await eventually(lambda: first.is_relaying)
+        async with relay_on(pool, nats_reconnecting) as second:
+            await write(pool, 0, 10)
+            await eventually(lambda: drained(pool))
+            assert not second.is_relaying
+    async with relay_on(pool, nats_reconnecting) as third:
+        await eventually(lambda: third.is_relaying)
+        await write(pool, 10, 10)
+        await eventually(lambda: drained(pool))
+    assert await published(nats_reconnecting) == [b"%d" % number for number in range(20)]
+
+
+async def test_it_goes_on_after_its_database_connection_was_cut(pool: Pool, nats_reconnecting: Client, database: str):
+    async with relay_on(pool, nats_reconnecting) as relay:
+        await eventually(lambda: relay.is_relaying)
+        await cut_connections(database)
+        await eventually(lambda: writes(pool))
+        await eventually(lambda: drained(pool), 20)
+    assert await published(nats_reconnecting) == [b"0", b"1", b"2"]
+
+
+async def cut_connections(database: str) -> None:
+    import asyncpg
+
+    admin = await asyncpg.connect(database)
+    await admin.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND application_name = 'occupancy_engine'"
+    )
+    await admin.close()
+
+
+async def writes(pool: Pool) -> bool:
+    import asyncpg
+
+    try:
+        await write(pool, 0, 3)
+    except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError):
+        return False
+    return True
