@@ -9,6 +9,6 @@ async def failure_of(work: Awaitable[object]) -> Exception | None:
     """Do `work` and hand back what it raised, or None. The caller decides, and says so in a log."""
     try:
         await work
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  what this module is for
         return error
     return None

@@ -187,7 +187,7 @@ async def _place(
         in_this_batch.add(key)
         if placement.arrival is Arrival.MAYBE_SEEN:
             maybe_seen[key] = len(placed)
-        placed.append(Placed(one, device, placement.session_at, occurred_at(**clocks)))  # type: ignore[arg-type]
+        placed.append(Placed(one, device, placement.session_at, occurred_at(**clocks)))  # type: ignore[arg-type]  # as above
     if maybe_seen:
         stored = await reading_rows.stored_readings(connection, maybe_seen)
         seen_before = {maybe_seen[key] for key in stored}

@@ -8,11 +8,12 @@ from faststream import AckPolicy
 from faststream.nats import JStream, NatsBroker, NatsMessage, PullSub
 from nats.aio.client import Client
 
-from occupancy_engine.commands.desk import open_desk, raw_body
+from occupancy_engine.commands.desk import open_desk
 from occupancy_engine.decoders import Decoders
 from occupancy_engine.device_events import read_device_event, take_device_event
 from occupancy_engine.reservations import read_reservation, take_reservation
 from occupancy_engine.settings import EngineSettings
+from parking_chassis.command_desk import raw_body
 from parking_chassis.postgres import Pool
 from parking_chassis.subscriber import Settler
 from parking_contracts.streams import DEVICES, RESERVATIONS, Stream

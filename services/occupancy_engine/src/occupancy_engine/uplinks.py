@@ -23,6 +23,7 @@ from occupancy_engine.decoders import Decoders
 from occupancy_engine.redecoding import redecode_again
 from occupancy_engine.watermarks import Watermarks
 from parking_chassis.dead_letters import PoisonError, dead_letter, encode_dead_letter, subject_of
+from parking_chassis.isolation import failure_of
 from parking_chassis.postgres import DATABASE_AWAY, Pool
 from parking_chassis.pull_consumer import Delivery, PullConsumer
 from parking_chassis.subscriber import ATTEMPTS, Attempts
@@ -80,13 +81,10 @@ class Uplinks:
         """One batch, to the end: committed or set aside, then acknowledged."""
         started = time.perf_counter()
         work, ticks = await self._read(deliveries)
-        if work:
-            try:
-                await self._commit(work)
-            except Exception:
-                log.exception("batch_isolated", messages=len(work))
-                for one in work:
-                    await self._handle_alone(one)
+        if work and (failure := await failure_of(self._commit(work))):
+            log.error("batch_isolated", messages=len(work), exc_info=failure)
+            for one in work:
+                await self._handle_alone(one)
         await self._consumer.ack([tick for tick, _ in ticks])
         for delivery, tick in ticks:
             self._watermarks.note(tick, delivery.stream_sequence)
@@ -146,17 +144,19 @@ class Uplinks:
 
     async def _handle_alone(self, one: Work) -> None:
         key = str(one.delivery.stream_sequence)
-        try:
-            await self._commit([one])
-        except asyncpg.DataError as error:
-            await self._give_up(one, PoisonError(DeadLetterCode.INVALID_VALUE, str(error)), 1)
-        except Exception as error:
-            count = self._attempts.failed(key)
-            log.exception("uplink_failed", dev_eui=one.uplink.dev_eui, f_cnt=one.uplink.f_cnt, attempt=count)
-            if count < ATTEMPTS:
-                await self._consumer.nak([one.delivery], delay_seconds=NAK_SECONDS)
-                return
-            await self._give_up(one, PoisonError(DeadLetterCode.UNEXPECTED_ERROR, repr(error)), count)
+        match await failure_of(self._commit([one])):
+            case None:
+                pass
+            case asyncpg.DataError() as error:
+                await self._give_up(one, PoisonError(DeadLetterCode.INVALID_VALUE, str(error)), 1)
+            case error:
+                count = self._attempts.failed(key)
+                uplink = one.uplink
+                log.error("uplink_failed", dev_eui=uplink.dev_eui, f_cnt=uplink.f_cnt, attempt=count, exc_info=error)
+                if count < ATTEMPTS:
+                    await self._consumer.nak([one.delivery], delay_seconds=NAK_SECONDS)
+                    return
+                await self._give_up(one, PoisonError(DeadLetterCode.UNEXPECTED_ERROR, repr(error)), count)
         self._attempts.forget(key)
 
     async def _give_up(self, one: Work, poison: PoisonError, attempts: int) -> None:
