@@ -32,3 +32,9 @@ class ReservationReleased(msgspec.Struct, frozen=True, kw_only=True):
     reservation_id: UUID
     reason: Literal["completed", "cancelled", "no_show"]
     at: Moment
+
+
+EVENT_TYPES: dict[type, str] = {
+    ReservationOpened: "parkstream.reservation.opened.v1",
+    ReservationReleased: "parkstream.reservation.released.v1",
+}
