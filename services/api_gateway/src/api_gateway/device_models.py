@@ -41,6 +41,7 @@ class Device(BaseModel):
     occupied: bool | None = Field(description="what it said last")
     last_seen_at: datetime | None
     silent: bool = Field(description="whether it has missed its reports")
+    flapping: bool = Field(description="whether it changes its mind suspiciously often")
     battery_volts: float | None
     battery_percent: float | None
     temperature_celsius: float | None
