@@ -1,7 +1,7 @@
 """The desk where a service's commands arrive: NATS requests in, one transaction each, answers out.
 
-An answer is committed with its effect. A database that is away is a refusal, since the caller is waiting and can ask
-again; so is anything unexpected, which goes to the log whole and to the caller not at all.
+An answer is committed with its effect, a refusal without any. A database that is away is a refusal, since the caller is
+waiting and can ask again; so is anything unexpected, which goes to the log whole and to the caller not at all.
 """
 
 from __future__ import annotations
@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+import asyncpg
 import msgspec
 import structlog
 from faststream.nats import NatsBroker, NatsMessage
 
+from parking_chassis.dead_letters import UNREADABLE
 from parking_chassis.inbox import answer_once
 from parking_chassis.postgres import DATABASE_AWAY, Connection, Pool
 from parking_contracts import subjects
@@ -22,7 +24,7 @@ from parking_contracts.errors import Accepted, ErrorCode, Refusal, Reply
 log = structlog.get_logger()
 
 Act = Callable[[Connection, Command[Any]], Awaitable[Any]]
-"""Does one command inside the caller's transaction; answers a result to encode, or a Refusal that left no effect."""
+"""Does one command inside the caller's transaction; answers a result to encode, or a Refusal, which undoes it."""
 OnAnswer = Callable[[str, str], None]
 """Told the command's name and its outcome: `accepted`, or the refusal's code."""
 
@@ -55,7 +57,7 @@ class CommandDesk:
     async def _answer(self, name: str, decode: Callable[[bytes], Command[Any]], act: Act, request: bytes) -> Reply:
         try:
             command = decode(request)
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             return Refusal(code=ErrorCode.VALIDATION_ERROR, message=str(error), details={"command": name})
         try:
             async with self._pool.acquire() as connection, connection.transaction():
@@ -63,15 +65,21 @@ class CommandDesk:
         except DATABASE_AWAY as error:
             log.warning("command_postponed", command=name, error=repr(error))
             return Refusal(code=ErrorCode.DEPENDENCY_UNAVAILABLE, message="the database is away; ask again soon")
+        except asyncpg.DataError as error:
+            return Refusal(code=ErrorCode.VALIDATION_ERROR, message=str(error), details={"command": name})
         except Exception:
             log.exception("command_failed", command=name, request_id=command.request_id)
             return Refusal(code=ErrorCode.INTERNAL_ERROR, message="the command failed; the service's log says how")
 
 
 async def _act(act: Act, connection: Connection, command: Command[Any]) -> Reply:
+    savepoint = connection.transaction()
+    await savepoint.start()
     result = await act(connection, command)
     if isinstance(result, Refusal):
+        await savepoint.rollback()
         return result
+    await savepoint.commit()
     return Accepted(result=msgspec.Raw(msgspec.json.encode(result)))
 
 

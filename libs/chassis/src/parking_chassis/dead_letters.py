@@ -16,6 +16,9 @@ from parking_contracts.errors import (
     DeadLetterCode,
 )
 
+# What msgspec raises for bytes that are no message: text that is no UTF-8 and nesting without end come as these two.
+UNREADABLE: tuple[type[Exception], ...] = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
 
 class PoisonError(Exception):
     """Raised where a message proves unusable: `code` for the machine, `detail` for the person who will look at it."""

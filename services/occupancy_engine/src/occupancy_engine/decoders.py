@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from occupancy_engine.domain.health import MISSED_HEARTBEATS, silence_seconds
+from parking_chassis.dead_letters import UNREADABLE
 from parking_codecs.codec import CodecError, Observation
 from parking_codecs.object_mapping import ObjectMapping
 from parking_codecs.registry import Registry
@@ -121,5 +122,5 @@ def _decoder(name: str, interval: int, profile: Profile, decode: Callable[[Uplin
 def _json(raw: msgspec.Raw) -> object:
     try:
         return msgspec.json.decode(raw)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise CodecError(f"the decoded object is not JSON: {error}") from error

@@ -9,7 +9,7 @@ import msgspec
 
 from occupancy_engine.store import device_facts
 from occupancy_engine.store.devices import bindings
-from parking_chassis.dead_letters import PoisonError
+from parking_chassis.dead_letters import UNREADABLE, PoisonError
 from parking_chassis.postgres import Pool
 from parking_contracts.device import DeviceFact, DeviceLocated, DeviceLogged, DeviceStatus
 from parking_contracts.errors import DeadLetterCode
@@ -24,7 +24,7 @@ def read_device_event(subject: str, body: bytes) -> DeviceFact | None:
         return None
     try:
         return msgspec.json.decode(body, type=kind)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise PoisonError(DeadLetterCode.INVALID_EVENT, f"not a {kind.__name__}: {error}") from error
 
 

@@ -9,7 +9,7 @@ import msgspec
 from occupancy_engine.domain.layers import Layers, Reserved
 from occupancy_engine.domain.showing import Cause, Space, show
 from occupancy_engine.store import spaces as space_rows
-from parking_chassis.dead_letters import PoisonError
+from parking_chassis.dead_letters import UNREADABLE, PoisonError
 from parking_chassis.postgres import Pool
 from parking_contracts.errors import DeadLetterCode
 from parking_contracts.reservation import ReservationOpened, ReservationReleased
@@ -29,7 +29,7 @@ def read_reservation(subject: str, body: bytes) -> ReservationEvent | None:
         return None
     try:
         return msgspec.json.decode(body, type=kind)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise PoisonError(DeadLetterCode.INVALID_EVENT, f"not a {kind.__name__}: {error}") from error
 
 

@@ -22,7 +22,7 @@ from occupancy_engine.batch import TakenIn, take_in
 from occupancy_engine.decoders import Decoders
 from occupancy_engine.redecoding import redecode_again
 from occupancy_engine.watermarks import Watermarks
-from parking_chassis.dead_letters import PoisonError, dead_letter, encode_dead_letter, subject_of
+from parking_chassis.dead_letters import UNREADABLE, PoisonError, dead_letter, encode_dead_letter, subject_of
 from parking_chassis.isolation import failure_of
 from parking_chassis.postgres import DATABASE_AWAY, Pool
 from parking_chassis.pull_consumer import Delivery, PullConsumer
@@ -98,10 +98,10 @@ class Uplinks:
         for delivery in deliveries:
             try:
                 work.append(Work(delivery, _decode_uplink(delivery.payload)))
-            except msgspec.MsgspecError as error:
+            except UNREADABLE as error:
                 try:
                     ticks.append((delivery, _decode_tick(delivery.payload)))
-                except msgspec.MsgspecError:
+                except UNREADABLE:
                     poison = PoisonError(DeadLetterCode.INVALID_EVENT, f"not an UplinkReceived: {error}")
                     await self._set_aside([(delivery.payload, delivery.subject.decode(), poison, 1)])
                     await self._consumer.ack([delivery])
