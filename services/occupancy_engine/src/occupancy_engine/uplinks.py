@@ -147,7 +147,7 @@ class Uplinks:
         match await failure_of(self._commit([one])):
             case None:
                 pass
-            case asyncpg.DataError() as error:
+            case asyncpg.DataError() | OverflowError() as error:
                 await self._give_up(one, PoisonError(DeadLetterCode.INVALID_VALUE, str(error)), 1)
             case error:
                 count = self._attempts.failed(key)

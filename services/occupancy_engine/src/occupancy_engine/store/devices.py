@@ -16,6 +16,7 @@ from occupancy_engine.domain.stays import Reading
 from occupancy_engine.store.columns import columns
 from parking_chassis.postgres import Connection
 from parking_codecs.object_mapping import ObjectMapping
+from parking_contracts.device_commands import Clock
 
 DeviceKey = tuple[UUID, str]
 _SIGN = 1 << 63
@@ -25,7 +26,7 @@ class Binding(msgspec.Struct, frozen=True):
     """Whom an application belongs to, which clock it follows, and how its `object` is read."""
 
     tenant_id: UUID
-    clock: str
+    clock: Clock
     mapping: ObjectMapping | None
 
 
