@@ -5,6 +5,8 @@ UV     := .tools/bin/uv
 BIN    := .venv/bin
 MEMBERS := $(wildcard libs/*/pyproject.toml services/*/pyproject.toml)
 export PYTHONDONTWRITEBYTECODE = 1
+# As pip does: trust what this machine trusts, a company's own authority included.
+export UV_SYSTEM_CERTS = 1
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test check format lock clean
