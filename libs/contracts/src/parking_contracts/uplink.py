@@ -6,18 +6,26 @@ occupancy_engine. The LoRaWAN payload is carried untouched: decoding is the engi
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
+from msgspec import Meta
 
 from parking_contracts.device import DeviceFact
 from parking_contracts.moment import Moment
+
+FrameCount = Annotated[int, Meta(ge=0, le=0xFFFF_FFFF)]
+Port = Annotated[int, Meta(ge=0, le=255)]
+Rssi = Annotated[int, Meta(ge=-32_768, le=32_767)]
+Snr = Annotated[float, Meta(ge=-1_000, le=1_000)]
 
 
 class Reception(msgspec.Struct, frozen=True, kw_only=True):
     """One LoRaWAN gateway's reception of the frame: rssi in dBm, snr in dB, `ns_time` its network-server time."""
 
     gateway_id: str
-    rssi: int | None = None
-    snr: float | None = None
+    rssi: Rssi | None = None
+    snr: Snr | None = None
     ns_time: Moment | None = None
 
 
@@ -28,8 +36,8 @@ class UplinkReceived(DeviceFact, frozen=True, kw_only=True):
     """
 
     dev_addr: str
-    f_cnt: int
-    f_port: int
+    f_cnt: FrameCount
+    f_port: Port
     data: bytes = b""
     object: msgspec.Raw = msgspec.Raw(b"null")
     receptions: tuple[Reception, ...] = ()
