@@ -124,6 +124,19 @@ async def test_a_jetstream_letter_goes_back_to_its_subject(api, set_aside, bus) 
     assert stored.headers == {"Parkstream-Replay": str(sequence), "Nats-Msg-Id": f"replay-{sequence}"}
 
 
+async def test_a_webhooks_letter_goes_back_to_ingress_with_its_source_and_time(api, set_aside, bus) -> None:
+    subject = subjects.ingress("up")
+    sequence = await set_aside(origin="jetstream", address=subject, source="signed-proxy")
+    assert (await api.post(f"/api/v6/dead-letters/{sequence}/replay")).json() == {"subject": subject}
+    stored = await bus.jetstream().get_last_msg("INGRESS", subject)
+    assert stored.headers == {
+        "Parkstream-Source": "signed-proxy",
+        "Parkstream-Received-At": AT.isoformat(),
+        "Parkstream-Replay": str(sequence),
+        "Nats-Msg-Id": f"replay-{sequence}",
+    }
+
+
 async def test_what_cannot_be_replayed_is_refused_and_stays(api, set_aside, bus, subtests) -> None:
     letters = {
         "only the first 65536 of 300000 bytes": {"body": b"x" * 300_000, "code": DeadLetterCode.OVERSIZE},

@@ -124,18 +124,20 @@ async def test_killed_again_and_again_in_mid_flow_it_loses_nothing(
     client = await nats.connect(private_nats.login().url)
     messages = events.uplinks(LEDGER)
     chance = random.Random(7)
+    sent = 0
     async with events.publisher(mosquitto.url) as mqtt:
-        sending = asyncio.create_task(send(mqtt, messages))
-        for _ in range(3):
-            wanted = min(LEDGER - 1_000, await uplinks_stored(client) + chance.randrange(200, 900))
-            await eventually(lambda wanted=wanted: reaches(client, wanted), 20)
+        for _ in range(4):
+            flowing, held = (sent + chance.randrange(300, 700) for _ in range(2))
+            await send(mqtt, messages[sent:flowing])
             # JetStream stands still, so that the process dies with uplinks in its hands.
             private_nats.process.send_signal(signal.SIGSTOP)
+            sent = flowing + held - sent
+            await send(mqtt, messages[flowing:sent])
             await eventually(lambda: in_flight(service))
             service.kill()
             private_nats.process.send_signal(signal.SIGCONT)
             await service.start()
-        await sending
+        await send(mqtt, messages[sent:])
     await eventually(lambda: reaches(client, LEDGER), 30)
     stored = await ids_in(client)
     assert ids_of(messages) - set(stored) == set()
@@ -222,3 +224,25 @@ async def test_bodies_from_ingress_are_taken_like_mqtt_messages(
     assert await ids_in(client) == [base, f"{base}:replay-1"]
     uplink = json.loads((await context.get_last_msg("UPLINKS", "parking.v1.uplink.0101010101010101")).data)
     assert uplink["received_at"] == "2026-07-22T16:00:05Z"
+
+
+async def test_a_replay_that_fails_again_leaves_a_letter_that_can_be_replayed_again(
+    broker: dict[str, str], nats_account: NatsAccount, run_service: RunService, events
+):
+    await run_service("uplink_ingestor", broker)
+    client = await nats_account.connect()
+    context = client.jetstream()
+    receipt = {"Parkstream-Source": "signed-proxy", "Parkstream-Received-At": "2026-07-22T16:00:05+00:00"}
+    topic = events.topic_of("up")
+    replayed = {**receipt, "Parkstream-Topic": topic, "Parkstream-Replay": "7"}
+    await context.publish("parking.v1.ingress.up", b"garbage", headers=replayed)
+    await context.publish("parking.v1.ingress.up", b"rubbish", headers=receipt)
+
+    await eventually(lambda: holds(client, "DEAD_LETTERS", 2))
+    letters = [json.loads((await context.get_msg("DEAD_LETTERS", number)).data) for number in (1, 2)]
+    assert [(one["origin"], one["address"]) for one in letters] == [
+        ("mqtt", topic),
+        ("jetstream", "parking.v1.ingress.up"),
+    ]
+    assert {one["source"] for one in letters} == {"signed-proxy"}
+    assert {one["received_at"] for one in letters} == {"2026-07-22T16:00:05Z"}

@@ -127,15 +127,12 @@ def _destination(letter: DeadLetter) -> tuple[str, dict[str, str]]:
         raise ReplayRefusedError(
             f"only the first {len(letter.body)} of {letter.size_bytes} bytes were kept, so the message is incomplete"
         )
+    receipt = {"Parkstream-Source": letter.source, "Parkstream-Received-At": letter.received_at.isoformat()}
     if letter.origin == "jetstream":
-        return letter.address, {}
+        return letter.address, receipt if letter.source else {}
     if not letter.address.isprintable():
         raise ReplayRefusedError("the topic holds control characters, which no header can carry")
     event = letter.address.rpartition("/")[2]
     if event not in _MQTT_EVENTS:
         raise ReplayRefusedError(f"the topic {letter.address[:200]!r} does not say which event this is")
-    return subjects.ingress(event), {
-        "Parkstream-Source": letter.source,
-        "Parkstream-Topic": letter.address,
-        "Parkstream-Received-At": letter.received_at.isoformat(),
-    }
+    return subjects.ingress(event), {**receipt, "Parkstream-Topic": letter.address}

@@ -44,7 +44,7 @@ _encode = msgspec.json.Encoder().encode
 class Arrival(msgspec.Struct, frozen=True, gc=False):
     """One delivery. `received_at` is stamped once, where the message entered the platform; `replay` counts replays.
 
-    `topic` is ChirpStack's, or an event's name alone where a webhook brought the body.
+    `topic` is ChirpStack's, or an event's name alone where a webhook brought the body: then `origin` is jetstream.
     """
 
     source: str
@@ -123,7 +123,7 @@ class Ingest:
             poison,
             service=SERVICE,
             origin=arrival.origin,
-            address=arrival.topic,
+            address=arrival.topic if arrival.origin == "mqtt" else subjects.ingress(arrival.topic),
             body=arrival.body,
             received_at=arrival.received_at,
             source=arrival.source,

@@ -92,17 +92,21 @@ class IngressReceiver:
 
 
 def arrival_of(delivery: Delivery, receipt: IngressReceipt) -> Arrival:
-    """Read the headers; what is missing or unusable there is replaced, because the body is what must not be lost."""
+    """Read the headers; what is missing or unusable there is replaced, because the body is what must not be lost.
+
+    A body with a topic came by MQTT once, and is a dead letter's replay: should it fail again, its new letter names the
+    topic too, and can be replayed in turn.
+    """
     source = delivery.header(b"Parkstream-Source") or b""
-    topic = delivery.header(b"Parkstream-Topic") or delivery.subject.rpartition(b".")[2]
+    topic = delivery.header(b"Parkstream-Topic")
     replay = delivery.header(b"Parkstream-Replay") or b""
     return Arrival(
         source=source.decode() if _SOURCE.fullmatch(source) else SOURCE,
-        topic=topic.decode(errors="replace"),
+        topic=(topic or delivery.subject.rpartition(b".")[2]).decode(errors="replace"),
         body=delivery.payload,
         received_at=_received_at(delivery),
         receipt=receipt,
-        origin="jetstream",
+        origin="mqtt" if topic else "jetstream",
         replay=int(replay) if replay.isdigit() and len(replay) < 10 else None,
     )
 
