@@ -36,10 +36,10 @@ async def insert(
     row = await connection.fetchrow(
         """
         INSERT INTO occupancy.spaces (tenant_id, id, site_id, code, name, kind, building, floor, zone, latitude,
-            longitude, sensor_eui, display_eui, metadata, created_at, sensor_heard, sensor_occupied, sensor_since,
-            sensor_silent, state, state_layer, state_reason, state_since)
-        VALUES ($1, coalesce($2, uuidv7()), $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-            $19, $20, $21, $22, $23)
+            longitude, sensor_eui, display_eui, metadata, created_at, updated_at, sensor_heard, sensor_occupied,
+            sensor_since, sensor_silent, state, state_layer, state_reason, state_since)
+        VALUES ($1, coalesce($2, uuidv7()), $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $15, $16, $17,
+            $18, $19, $20, $21, $22, $23)
         RETURNING *
         """,
         tenant_id,
