@@ -9,7 +9,7 @@ export PYTHONDONTWRITEBYTECODE = 1
 export UV_SYSTEM_CERTS = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format lock clean
+.PHONY: help setup run test bench check format lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -35,6 +35,9 @@ run: setup ## everything on this machine, with a demo city, until Ctrl-C
 
 test: setup ## every test, on real embedded servers
 	$(BIN)/pytest -n 2 --dist loadgroup
+
+bench: setup ## latency, throughput, memory and CPU on this machine; options: make bench ARGS="--runs 5 --mosquitto"
+	PYTHONPATH=tests $(BIN)/python -m load $(ARGS)
 
 check: setup ## format, lint, types, import contracts, migrations, house rules
 	$(BIN)/ruff format --check .
