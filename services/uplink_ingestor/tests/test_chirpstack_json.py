@@ -167,6 +167,9 @@ WRONG: list[tuple[dict[str, Any], DeadLetterCode, str]] = [
     ({"object": {"x": "\ud800"}}, ENCODING, "JSON"),
     ({"deduplicationId": 5}, EVENT, "$.deduplicationId"),
     ({"devAddr": "a\0b"}, VALUE, "NUL"),
+    ({"devAddr": "0" * 9}, VALUE, "$.devAddr"),
+    ({"rxInfo": [{"rssi": 2**31 - 1}]}, VALUE, "$.rxInfo[0].rssi"),
+    ({"rxInfo": [{"snr": -1e308}]}, VALUE, "$.rxInfo[0].snr"),
 ]
 
 
@@ -212,6 +215,7 @@ def test_infinity_in_the_object_is_poison(body):
         ("location", {"location": {"latitude": 91.0}}, "latitude"),
         ("location", {"location": None}, "location"),
         ("status", {"batteryLevel": 101}, "batteryLevel"),
+        ("status", {"margin": 2**15}, "margin"),
         ("status", {"batteryLevel": "NaN"}, "batteryLevel"),
         ("txack", {"gatewayId": "nope"}, "gatewayId"),
         ("txack", {"downlinkId": -1}, "downlinkId"),
@@ -268,3 +272,10 @@ def test_an_event_with_any_one_field_replaced_is_poison_or_can_be_published(body
     except PoisonError:
         return
     assert msgspec.json.decode(msgspec.json.encode(fact), type=type(fact)) == fact
+
+
+def test_an_application_id_too_long_to_be_bound_is_poison(body):
+    raw = json.dumps(body("up")).encode().replace(APPLICATION.encode(), b"a" * 101)
+    with pytest.raises(PoisonError) as poison:
+        parse_json(EventTopic("up"), raw, source="chirpstack", received_at=NOW)
+    assert (poison.value.code, "101 characters" in poison.value.detail) == (VALUE, True)

@@ -31,7 +31,10 @@ from parking_contracts.uplink import Reception, UplinkReceived
 from uplink_ingestor.topics import EventName, EventTopic
 
 U32 = Annotated[int, Meta(ge=0, le=2**32 - 1)]
-I32 = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
+# Wider than any radio, and as wide as the platform can store.
+Decibels = Annotated[int, Meta(ge=-(2**15), le=2**15 - 1)]
+FineDecibels = Annotated[float, Meta(ge=-(2**15), le=2**15 - 1)]
+DevAddr = Annotated[str, Meta(max_length=8)]
 Port = Annotated[int, Meta(ge=0, le=255)]
 Time = Annotated[datetime, Meta(tz=True)]
 
@@ -55,8 +58,8 @@ class _DeviceInfo(_Json):
 
 class _RxInfo(_Json):
     gateway_id: str = ""
-    rssi: I32 = 0
-    snr: float = 0.0
+    rssi: Decibels = 0
+    snr: FineDecibels = 0.0
     ns_time: Time | None = None
 
 
@@ -71,7 +74,7 @@ class _Event(_Json):
 
 
 class _Up(_Event):
-    dev_addr: str = ""
+    dev_addr: DevAddr = ""
     adr: bool = False
     dr: U32 = 0
     f_cnt: U32 = 0
@@ -84,7 +87,7 @@ class _Up(_Event):
 
 
 class _Join(_Event):
-    dev_addr: str = ""
+    dev_addr: DevAddr = ""
 
 
 class _Ack(_Event):
@@ -108,7 +111,7 @@ class _Log(_Event):
 
 
 class _Status(_Event):
-    margin: I32 = 0
+    margin: Decibels = 0
     external_power_source: bool = False
     battery_level_unavailable: bool = False
     battery_level: Annotated[float, Meta(ge=0, le=100)] = 0.0

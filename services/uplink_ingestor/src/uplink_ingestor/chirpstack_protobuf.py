@@ -30,6 +30,9 @@ from parking_contracts.uplink import Reception, UplinkReceived
 from uplink_ingestor.chirpstack_json import gateway_eui
 from uplink_ingestor.topics import EventName, EventTopic
 
+DEV_ADDR_DIGITS = 8
+# Wider than any radio, and as wide as the platform can store.
+DECIBELS = (-(2**15), 2**15 - 1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -101,9 +104,8 @@ def _finite(value: float, field: str) -> float:
 
 
 def _up(event: Any, fact: dict[str, Any]) -> UplinkReceived:
-    _refuse_nul((event.dev_addr,))
     return UplinkReceived(
-        dev_addr=event.dev_addr.lower(),
+        dev_addr=_dev_addr(event),
         f_cnt=event.f_cnt,
         f_port=int(_within(event.f_port, 0, 255, "f_port")),
         data=event.data,
@@ -112,8 +114,8 @@ def _up(event: Any, fact: dict[str, Any]) -> UplinkReceived:
             [
                 Reception(
                     gateway_id=gateway_eui(rx.gateway_id),
-                    rssi=rx.rssi or None,
-                    snr=_finite(rx.snr, "rx_info.snr"),
+                    rssi=int(_within(rx.rssi, *DECIBELS, "rx_info.rssi")) or None,
+                    snr=_within(rx.snr, *DECIBELS, "rx_info.snr"),
                     ns_time=_time(rx, "ns_time"),
                 )
                 for rx in event.rx_info
@@ -142,8 +144,13 @@ def _object(event: Any) -> msgspec.Raw:
 
 
 def _join(event: Any, fact: dict[str, Any]) -> DeviceJoined:
+    return DeviceJoined(dev_addr=_dev_addr(event), **fact)
+
+
+def _dev_addr(event: Any) -> str:
     _refuse_nul((event.dev_addr,))
-    return DeviceJoined(dev_addr=event.dev_addr.lower(), **fact)
+    _within(len(event.dev_addr), 0, DEV_ADDR_DIGITS, "characters of dev_addr")
+    return str(event.dev_addr).lower()
 
 
 def _ack(event: Any, fact: dict[str, Any]) -> DownlinkAcknowledged:
@@ -186,7 +193,7 @@ def _status(event: Any, fact: dict[str, Any]) -> DeviceStatus:
     level = _within(event.battery_level, 0, 100, "battery_level")
     has_battery = not (event.battery_level_unavailable or event.external_power_source)
     return DeviceStatus(
-        margin=event.margin,
+        margin=int(_within(event.margin, *DECIBELS, "margin")),
         external_power=event.external_power_source,
         battery_percent=level if has_battery else None,
         **fact,

@@ -17,6 +17,8 @@ EventName = Literal["up", "join", "ack", "txack", "log", "status", "location"]
 EVENTS: tuple[EventName, ...] = get_args(EventName)
 # What other integrations of ChirpStack add about a device; its uplink comes by itself.
 NOT_FOR_US = frozenset({"integration"})
+# As many as a binding of an application takes; an endless one could not be looked up.
+APPLICATION_ID_LIMIT = 100
 _BY_NAME: dict[str, EventName] = {name: name for name in EVENTS}
 
 
@@ -45,6 +47,11 @@ class EventTopic(msgspec.Struct, frozen=True, gc=False):
             )
         if not application_id:
             raise PoisonError(DeadLetterCode.INVALID_EVENT, "deviceInfo.applicationId is missing")
+        if len(application_id) > APPLICATION_ID_LIMIT:
+            raise PoisonError(
+                DeadLetterCode.INVALID_VALUE,
+                f"deviceInfo.applicationId has {len(application_id)} characters; at most {APPLICATION_ID_LIMIT}",
+            )
         if self.application_id is not None and application_id != self.application_id:
             raise PoisonError(
                 DeadLetterCode.IDENTITY_MISMATCH,
