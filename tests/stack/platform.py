@@ -145,6 +145,13 @@ class Platform:
     async def idle(self) -> bool:
         return await self.unhandled_uplinks() == 0
 
+    async def redeliver_after(self, seconds: float) -> None:
+        """What a killed engine held, or a killed NATS forgot to be acknowledged, comes again sooner than in 30 s."""
+        jetstream = self.bus.jetstream()
+        config = (await jetstream.consumer_info("UPLINKS", "occupancy_engine")).config
+        config.ack_wait = seconds
+        await jetstream.add_consumer("UPLINKS", config)
+
     async def hear(self, *messages: UplinkReceived | Tick, **headers: str) -> None:
         """Publish, and wait until the engine has handled everything."""
         await self.publish(*messages, **headers)

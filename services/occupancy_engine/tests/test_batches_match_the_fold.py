@@ -15,7 +15,9 @@ import pytest
 from occupancy_engine.batch import take_in
 from occupancy_engine.decoders import Decoders
 from occupancy_engine.domain.stays import Reading, fold
+from occupancy_engine.orphans import take_in_stranded
 from occupancy_engine.settings import EngineSettings
+from occupancy_engine.store.orphans import insert_orphans
 from parking_chassis.postgres import open_pool
 from parking_codecs.registry import load_registry
 from parking_contracts.uplink import UplinkReceived
@@ -154,3 +156,29 @@ async def test_a_frame_repeated_in_one_batch_after_a_join_or_a_jump_is_stored_on
     async with pool.acquire() as connection, connection.transaction():
         assert (await take_in(connection, [repeated, repeated], decoders)).duplicates == 1
         assert await connection.fetchval("SELECT count(*) FROM occupancy.sensor_readings") == 4
+
+
+async def test_a_frame_that_became_an_orphan_while_its_application_was_bound_is_taken_in_later(
+    database, pool, decoders
+):
+    eui, unreadable = "0101010101010101", "0101010101010102"
+    tenant = await make_spaces(database, [eui])
+    waiting = [
+        (uplink(eui, 1, True), "unknown_application"),
+        (uplink(unreadable, 1, True, device_profile_name="Unheard of"), "unknown_application"),
+    ]
+    async with pool.acquire() as connection:
+        await insert_orphans(connection, waiting)
+        for _ in range(2):
+            async with connection.transaction():
+                await take_in_stranded(connection, decoders)
+        assert await connection.fetchval("SELECT array_agg(dev_eui) FROM occupancy.sensor_readings") == [eui]
+        assert await connection.fetchval("SELECT array_agg(reason) FROM occupancy.orphan_frames") == ["no_codec"]
+        await connection.execute(
+            "INSERT INTO occupancy.devices (tenant_id, dev_eui, codec) VALUES ($1, $2, 'bosch_tps110')",
+            tenant,
+            unreadable,
+        )
+        async with connection.transaction():
+            assert await take_in_stranded(connection, decoders) == 1
+        assert await connection.fetchval("SELECT count(*) FROM occupancy.orphan_frames") == 0

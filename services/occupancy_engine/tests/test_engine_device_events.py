@@ -135,3 +135,18 @@ async def test_a_replayed_dead_letter_is_read_again_with_todays_codec(town: Plat
         "SELECT decode_error, codec, occupied FROM occupancy.sensor_readings WHERE dev_eui = $1 AND f_cnt = 1", eui
     )
     assert tuple(reading) == (None, "tekzitel_tekzipark", True)
+
+
+async def test_a_replay_that_still_cannot_be_read_is_a_dead_letter_again(town: Platform):
+    eui = town.new_eui()
+    await town.space(eui)
+    letters = await town.last_letter()
+    await town.hear(town.uplink(eui, 1, True, data=bytes.fromhex("a82d63")))
+    (letter,) = await town.letters_after(letters, 1)
+    jetstream = town.bus.jetstream()
+    await jetstream.publish(letter.address, letter.body, headers={"Parkstream-Replay": "1"})
+    (again,) = (await town.letters_after(letters, 2))[1:]
+    assert (again.code, again.detail, again.body) == (letter.code, letter.detail, letter.body)
+    await eventually(town.idle)
+    (reading,) = await town.rows("SELECT decode_error FROM occupancy.sensor_readings WHERE dev_eui = $1", eui)
+    assert reading["decode_error"] == letter.detail

@@ -1,6 +1,5 @@
 """A database or a NATS that is away: nothing becomes a dead letter, /ready says which, and it heals by itself."""
 
-import asyncio
 from typing import Any
 from uuid import uuid4
 
@@ -64,7 +63,7 @@ async def test_a_database_that_is_away_is_waited_for(private_postgres, nats_acco
     await reserve(bus, town, reserved)
     refused = await town.command("space.set_state", {"id": space_id, "state": "maintenance"})
     assert refused.code.value == "DEPENDENCY_UNAVAILABLE"
-    await asyncio.sleep(2)  # long enough for several attempts of every kind
+    await eventually(lambda: engine.log.read_text().count("message_postponed") >= 2)
 
     private_postgres.start()
     await engine.wait_ready()
@@ -92,6 +91,7 @@ async def test_a_nats_that_is_away_is_waited_for(private_nats, database, run_ser
     connection = await asyncpg.connect(database)
     bus = await nats.connect(url)
     town = Platform(connection, bus)
+    await town.redeliver_after(2)
     await town.settle_in()
     space_id, reserved = await town.space(EUI), await town.space()
     await town.hear(*(uplink(EUI, n, n % 2 == 0) for n in range(1, 20)))

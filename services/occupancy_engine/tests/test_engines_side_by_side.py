@@ -57,16 +57,8 @@ async def settled(platform: Platform, frames: int) -> bool:
     return info.state.last_seq >= frames and await platform.idle()
 
 
-async def redeliver_soon(platform: Platform) -> None:
-    """What a killed engine held comes again after two seconds instead of thirty."""
-    jetstream = platform.bus.jetstream()
-    config = (await jetstream.consumer_info("UPLINKS", "occupancy_engine")).config
-    config.ack_wait = 2.0
-    await jetstream.add_consumer("UPLINKS", config)
-
-
 async def make_spaces(platform: Platform, days: dict[str, list[UplinkReceived]]) -> dict[str, object]:
-    await redeliver_soon(platform)
+    await platform.redeliver_after(2)
     await platform.settle_in()
     return {eui: await platform.space(eui) for eui in days}
 

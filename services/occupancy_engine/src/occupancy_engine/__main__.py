@@ -42,7 +42,7 @@ async def serve(settings: EngineSettings, stop: asyncio.Event) -> None:
         watermarks = Watermarks(pool, consumer, outage_seconds=settings.source_outage_seconds)
         uplinks = Uplinks(pool, consumer, dead_letters, decoders, watermarks)
         relay = OutboxRelay(pool, nats, schema="occupancy", source=f"/{SERVICE}")
-        clocks = Clocks(pool, watermarks, settings)
+        clocks = Clocks(pool, watermarks, decoders, settings)
         broker = await open_broker(settings, nats, pool, decoders)
         try:
             async with running(

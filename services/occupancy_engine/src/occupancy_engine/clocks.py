@@ -13,9 +13,11 @@ import msgspec
 import structlog
 
 from occupancy_engine import metrics
+from occupancy_engine.decoders import Decoders
 from occupancy_engine.domain.health import is_silent
 from occupancy_engine.domain.hearing import Device, confirm
 from occupancy_engine.domain.showing import Cause, show
+from occupancy_engine.orphans import take_in_stranded
 from occupancy_engine.sensing import Sensed, sensor_layer, show_sensed
 from occupancy_engine.settings import RetentionSettings
 from occupancy_engine.store import devices as device_rows
@@ -46,8 +48,9 @@ async def every(seconds: float, stop: asyncio.Event, work: Callable[[], Awaitabl
 class Clocks:
     """The engine's clocks."""
 
-    def __init__(self, pool: Pool, watermarks: Watermarks, retention: RetentionSettings) -> None:
+    def __init__(self, pool: Pool, watermarks: Watermarks, decoders: Decoders, retention: RetentionSettings) -> None:
         self._pool = pool
+        self._decoders = decoders
         self._watermarks = watermarks
         self._retention = retention
 
@@ -82,10 +85,12 @@ class Clocks:
             await space_rows.write_shown(connection, list(spaces.values()), changes)
 
     async def keep_house(self) -> None:
-        """Make the coming partitions, and drop what has been kept long enough."""
+        """Make the coming partitions, drop what has been kept long enough, and take in what was left behind."""
         async with self._pool.acquire() as connection, connection.transaction():
             await upkeep.keep_partitions(connection, self._retention)
             await upkeep.prune(connection, self._retention)
+        async with self._pool.acquire() as connection, connection.transaction():
+            await take_in_stranded(connection, self._decoders)
 
 
 async def _settle_due(connection: Connection, due: list[Due]) -> int:

@@ -6,12 +6,12 @@ from uuid import uuid4
 
 import msgspec
 
-from occupancy_engine.batch import take_in
 from occupancy_engine.commands import spaces
 from occupancy_engine.commands.refusals import invalid, not_found, read_eui
 from occupancy_engine.decoders import Decoders
+from occupancy_engine.orphans import take_in_orphans
 from occupancy_engine.redecoding import redecode
-from occupancy_engine.store import device_nouns, orphans
+from occupancy_engine.store import device_nouns
 from occupancy_engine.store.devices import add_devices
 from parking_chassis.postgres import Connection
 from parking_codecs.object_mapping import ObjectMapping
@@ -29,8 +29,6 @@ from parking_contracts.device_commands import (
 )
 from parking_contracts.errors import ErrorCode, Refusal
 from parking_contracts.space_commands import UpdateSpace
-
-AT_ONCE = 500
 
 
 class DeviceCommands:
@@ -53,7 +51,9 @@ class DeviceCommands:
                 message=f"the application {body.application_id} is bound already; unbind it first",
                 details={"source": body.source, "application_id": body.application_id},
             )
-        return Bound(frames_taken_in=await self._take_in_orphans(connection, body.source, body.application_id))
+        return Bound(
+            frames_taken_in=await take_in_orphans(connection, self._decoders, body.source, body.application_id)
+        )
 
     async def unbind(self, connection: Connection, command: Command[UnbindApplication]) -> Bound | Refusal:
         """Let an application go; its later frames wait as orphans."""
@@ -75,7 +75,7 @@ class DeviceCommands:
         await add_devices(connection, [(command.tenant_id, dev_eui)])
         await device_nouns.write_settings(connection, command.tenant_id, dev_eui, body)
         for source, application_id in await device_nouns.applications(connection, command.tenant_id):
-            await self._take_in_orphans(connection, source, application_id, dev_eui)
+            await take_in_orphans(connection, self._decoders, source, application_id, dev_eui)
         return await _view(connection, command, dev_eui)
 
     async def remove(self, connection: Connection, command: Command[RemoveDevice]) -> DeviceView | Refusal:
@@ -115,18 +115,6 @@ class DeviceCommands:
             return dev_eui or invalid("dev_eui", "is missing")
         done = await redecode(connection, command.tenant_id, dev_eui, self._decoders, since=command.body.since)
         return done or not_found("device", dev_eui)
-
-    async def _take_in_orphans(
-        self, connection: Connection, source: str, application_id: str, dev_eui: str | None = None
-    ) -> int:
-        """Take waiting frames in; those that still cannot be read wait on."""
-        waiting = await orphans.take_orphans(connection, source, application_id, dev_eui)
-        taken = 0
-        for start in range(0, len(waiting), AT_ONCE):
-            frames = waiting[start : start + AT_ONCE]
-            outcome = await take_in(connection, frames, self._decoders)
-            taken += len(frames) - outcome.orphans
-        return taken
 
 
 def _with_body(command: Command[AssignDevice], body: UpdateSpace) -> Command[UpdateSpace]:

@@ -58,3 +58,17 @@ async def take_orphans(
     )
     ordered = sorted(rows, key=lambda row: row["id"])
     return [msgspec.json.decode(row["envelope"], type=UplinkReceived) for row in ordered]
+
+
+async def stranded(connection: Connection) -> list[tuple[str, str, str]]:
+    """(source, application id, device) of waiting frames that wait for nothing any more."""
+    rows = await connection.fetch(
+        """
+        SELECT DISTINCT o.source, o.application_id, o.dev_eui FROM occupancy.orphan_frames o
+        JOIN occupancy.applications a USING (source, application_id)
+        LEFT JOIN occupancy.devices d ON d.tenant_id = a.tenant_id AND d.dev_eui = o.dev_eui
+        WHERE o.reason = 'unknown_application' OR d.codec IS NOT NULL
+        ORDER BY o.source, o.application_id, o.dev_eui
+        """
+    )
+    return [(row["source"], row["application_id"], row["dev_eui"]) for row in rows]
