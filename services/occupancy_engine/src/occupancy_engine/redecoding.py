@@ -21,11 +21,19 @@ from parking_contracts.device_commands import Redecoded
 from parking_contracts.uplink import UplinkReceived
 
 
-async def redecode_again(connection: Connection, uplink: UplinkReceived, decoders: Decoders) -> None:
-    """A dead letter came back: its frame is known, so read what its device could not read before."""
+async def redecode_again(connection: Connection, uplink: UplinkReceived, decoders: Decoders) -> str | None:
+    """A dead letter came back: its frame is known, so read what its device could not read before.
+
+    Returns why this frame still cannot be read, or None: it is readable now, says nothing, or belongs to nobody.
+    """
     bound = await device_rows.bindings(connection, {(uplink.source, uplink.application_id)})
     for binding in bound.values():
-        await redecode(connection, binding.tenant_id, uplink.dev_eui, decoders, since=None, only_failed=True)
+        key = (binding.tenant_id, uplink.dev_eui)
+        await redecode(connection, *key, decoders, since=None, only_failed=True)
+        device = (await device_rows.lock_devices(connection, [key])).get(key)
+        if device is not None and uplink.f_port != 0 and uplink.data:
+            return _read(uplink, device, decoders, binding.mapping)[1]
+    return None
 
 
 async def redecode(

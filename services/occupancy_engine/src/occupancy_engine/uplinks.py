@@ -18,7 +18,7 @@ import msgspec
 import structlog
 
 from occupancy_engine import metrics
-from occupancy_engine.batch import TakenIn, take_in
+from occupancy_engine.batch import TakenIn, Undecodable, take_in
 from occupancy_engine.decoders import Decoders
 from occupancy_engine.redecoding import redecode_again
 from occupancy_engine.watermarks import Watermarks
@@ -111,7 +111,7 @@ class Uplinks:
         """Take the frames in and commit, however long the database stays away; then acknowledge."""
         while True:
             try:
-                taken = await self._take_in(work)
+                taken, unreadable = await self._take_in(work)
                 break
             except DATABASE_AWAY as error:
                 if self.database_away is None:
@@ -128,19 +128,23 @@ class Uplinks:
                     PoisonError(DeadLetterCode.CODEC_FAILURE, one.detail),
                     1,
                 )
-                for one in taken.undecodable
+                for one in unreadable
             ]
         )
         await self._consumer.ack([one.delivery for one in work])
         _count(work, taken)
 
-    async def _take_in(self, work: Sequence[Work]) -> TakenIn:
+    async def _take_in(self, work: Sequence[Work]) -> tuple[TakenIn, list[Undecodable]]:
+        """Commit a batch; what came of it, and the frames to be shown to people, replays that failed again included."""
         async with self._pool.acquire() as connection, connection.transaction():
             taken = await take_in(connection, [one.uplink for one in work], self._decoders)
+            unreadable = list(taken.undecodable)
             for one in work:
-                if one.delivery.header(REPLAY_HEADER) is not None:
-                    await redecode_again(connection, one.uplink, self._decoders)
-            return taken
+                if one.delivery.header(REPLAY_HEADER) is None or any(one.uplink is new.uplink for new in unreadable):
+                    continue
+                if why := await redecode_again(connection, one.uplink, self._decoders):
+                    unreadable.append(Undecodable(one.uplink, why))
+            return taken, unreadable
 
     async def _handle_alone(self, one: Work) -> None:
         key = str(one.delivery.stream_sequence)
