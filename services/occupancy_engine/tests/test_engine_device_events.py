@@ -74,6 +74,16 @@ async def test_facts_of_strangers_and_poison_stop_nothing(town: Platform):
     assert await town.rows("SELECT 1 FROM occupancy.devices WHERE dev_eui = $1", eui) == []
 
 
+async def test_a_value_that_no_column_holds_is_set_aside_at_once(town: Platform):
+    eui, letters = town.new_eui(), await town.last_letter()
+    await town.hear(town.uplink(eui, 1, True))
+    given = fact(town, eui)
+    await tell(town, "status", DeviceStatus(**given, margin=100_000, external_power=False), eui)
+    await tell(town, "log", DeviceLogged(**given, level="ERROR", code="nul\x00"), eui)
+    found = [(letter.code.value, letter.attempts) for letter in await town.letters_after(letters, 2)]
+    assert found == [("invalid_value", 1)] * 2
+
+
 def mapped(town: Platform, eui: str, f_cnt: int, word: str):
     decoded = msgspec.Raw(msgspec.json.encode({"state": word}))
     return town.uplink(eui, f_cnt, True, object=decoded, device_profile_name="Somebody's", f_port=10, data=b"\x07")

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import asyncpg
 import structlog
 from nats.errors import Error as NatsError
 
@@ -59,7 +60,8 @@ class Settler:
     async def settle(self, message: NatsMessage, handle: Callable[[bytes], Awaitable[None]]) -> None:
         """Acknowledge after `handle` returned; set poison aside; try everything else again."""
         raw = message.raw_message
-        key = raw.reply.rsplit(".", 4)[1] if raw.reply else raw.subject
+        # The subject too: streams count on their own, and one settler may serve several.
+        key = f"{raw.subject} {raw.reply.rsplit('.', 4)[1]}" if raw.reply else raw.subject
         try:
             await handle(raw.data)
         except DEPENDENCY_AWAY as error:
@@ -68,6 +70,8 @@ class Settler:
             return
         except PoisonError as poison:
             await self._set_aside(message, poison, 1)
+        except asyncpg.DataError as error:
+            await self._set_aside(message, PoisonError(DeadLetterCode.INVALID_VALUE, str(error)), 1)
         except Exception as error:
             count = self._attempts.failed(key)
             log.exception("message_failed", subject=raw.subject, attempt=count)
