@@ -25,6 +25,7 @@ from occupancy_engine.store import spaces as space_rows
 from occupancy_engine.store import upkeep
 from occupancy_engine.store.devices import Due
 from occupancy_engine.watermarks import Watermarks
+from parking_chassis.isolation import failure_of
 from parking_chassis.postgres import Connection, Pool
 from parking_chassis.process import until_stopped
 from parking_chassis.subscriber import DEPENDENCY_AWAY
@@ -35,12 +36,17 @@ AT_ONCE = 500
 
 
 async def every(seconds: float, stop: asyncio.Event, work: Callable[[], Awaitable[object]]) -> None:
-    """Do `work` again and again until the service stops; what is away is waited for."""
+    """Do `work` again and again until the service stops; what is away is waited for.
+
+    A clock that fails says so in the log and is tried again: it must not take the uplinks' path down with it.
+    """
+    clock = getattr(work, "__name__", "clock")
     while not stop.is_set():
-        try:
-            await work()
-        except DEPENDENCY_AWAY as error:
-            log.warning("clock_postponed", clock=getattr(work, "__name__", "clock"), error=repr(error))
+        failure = await failure_of(work())
+        if isinstance(failure, DEPENDENCY_AWAY):
+            log.warning("clock_postponed", clock=clock, error=repr(failure))
+        elif failure is not None:
+            log.error("clock_failed", clock=clock, exc_info=failure)
         if await until_stopped(stop, seconds):
             return
 
