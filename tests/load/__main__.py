@@ -40,7 +40,7 @@ def bench(
     /var/tmp and removed at the end.
     """
     if json_file is not None and not json_file.parent.is_dir():
-        console.print(f"--json: {json_file.parent} is no directory.", style="red")
+        console.print(f"--json: {json_file.parent} is no directory.", style="red", markup=False, soft_wrap=True)
         raise typer.Exit(2)
     question = Question(
         runs=runs,
@@ -54,14 +54,14 @@ def bench(
     try:
         figures = asyncio.run(measure(question, console))
     except OperatorError as error:
-        console.print(str(error), style="red", markup=False)
+        console.print(str(error), style="red", markup=False, soft_wrap=True)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
     figures.print(console)
     if json_file is not None:
         json_file.write_bytes(figures.to_json())
-        console.print(f"written to {json_file}", markup=False)
+        console.print(f"written to {json_file}", markup=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

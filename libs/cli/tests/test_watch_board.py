@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from parking_contracts.space import Layer, SpaceCreated, SpaceDeleted, SpaceState, SpaceStateChanged, SpaceView
-from parkstream.board import Board, ListedSpace
+from parkstream.board import Board, ListedSpace, Site
 from parkstream.gateway_client import ServerSentEvent, read_events
 
 TENANT, SITE = uuid4(), uuid4()
@@ -18,6 +18,7 @@ NOW = datetime(2026, 7, 22, 16, tzinfo=UTC)
 def listed(code: str, state: SpaceState = SpaceState.FREE, version: int = 1) -> ListedSpace:
     return ListedSpace(
         id=UUID(int=int(code[1:])),
+        site_id=SITE,
         code=code,
         name=f"Bay {code}",
         state=state,
@@ -51,7 +52,7 @@ def state_changed(code: str, state: SpaceState, version: int) -> ServerSentEvent
 
 def board(*spaces: ListedSpace) -> Board:
     made = Board()
-    made.load(list(spaces))
+    made.load(list(spaces), [Site(SITE, "Street")])
     return made
 
 
@@ -61,8 +62,8 @@ def test_a_change_moves_a_space_to_the_top_and_is_counted() -> None:
     assert change is not None
     assert (change.previous, change.space.state, change.space.name) == (SpaceState.FREE, SpaceState.OCCUPIED, "Bay A3")
     watched.apply(state_changed("A2", SpaceState.RESERVED, 2))
-    assert [space.code for space, _ in watched.latest(10)] == ["A2", "A3", "A1"]
-    assert [space.code for space, _ in watched.latest(1)] == ["A2"]
+    assert [each.space.code for each in watched.latest(10)] == ["A2", "A3"]
+    assert [each.space.code for each in watched.latest(1)] == ["A2"]
     assert watched.counts() == {
         SpaceState.FREE: 1,
         SpaceState.OCCUPIED: 1,
@@ -82,7 +83,8 @@ def test_what_is_not_newer_is_no_news(version: int) -> None:
 def test_a_space_that_is_new_to_us_is_taken_in() -> None:
     watched = board()
     assert watched.apply(state_changed("A9", SpaceState.OCCUPIED, 3)) is not None
-    assert [space.code for space, _ in watched.latest(5)] == ["A9"]
+    assert [each.space.code for each in watched.latest(5)] == ["A9"]
+    assert [space.code for space in watched.by_site()["Street"]] == ["A9"]
 
 
 def test_spaces_come_and_go() -> None:
@@ -106,9 +108,9 @@ def test_spaces_come_and_go() -> None:
     deleted = ServerSentEvent("space.deleted", msgspec.json.encode(gone).decode(), "2.0")
     watched = board()
     watched.apply(created)
-    assert [space.name for space, _ in watched.latest(5)] == ["Bay A4"]
+    assert [space.name for space in watched.by_site()["Street"]] == ["Bay A4"]
     watched.apply(deleted)
-    assert watched.latest(5) == []
+    assert watched.by_site() == {}
 
 
 def test_an_event_of_another_kind_is_passed_over() -> None:

@@ -1,11 +1,13 @@
 """What `watch` knows: every space as last heard of, and which ones changed lately. Pure.
 
-In: the spaces as the API lists them, and events of their life. Out: counts, the latest changes, lines to print.
+In: the spaces as the API lists them, and events of their life. Out: counts, the spaces of each site, the latest
+changes.
 A space's version decides what is news: what an event says that is not newer is passed over.
 """
 
 from collections import Counter
 from datetime import datetime
+from itertools import islice
 from uuid import UUID
 
 import msgspec
@@ -18,6 +20,7 @@ class ListedSpace(msgspec.Struct, frozen=True):
     """As much of a space as is shown."""
 
     id: UUID
+    site_id: UUID
     code: str
     name: str
     state: SpaceState
@@ -36,8 +39,23 @@ class SpacePage(msgspec.Struct, frozen=True):
     items: list[ListedSpace]
 
 
+class Site(msgspec.Struct, frozen=True):
+    """A site's name."""
+
+    id: UUID
+    name: str
+
+
+class SitePage(msgspec.Struct, frozen=True):
+    """A page of `GET /api/v6/sites`."""
+
+    total: int
+    items: list[Site]
+
+
 class _Changed(msgspec.Struct, frozen=True):
     space_id: UUID
+    site_id: UUID
     code: str
     state: SpaceState
     layer: str
@@ -57,11 +75,12 @@ class _Deleted(msgspec.Struct, frozen=True):
 
 
 class Change(msgspec.Struct, frozen=True):
-    """A space that changed its state while being watched."""
+    """A space that changed its state while being watched; what it was before, and since when, if that is known."""
 
     at: datetime
     space: ListedSpace
     previous: SpaceState | None
+    previous_since: datetime | None = None
 
 
 class Board:
@@ -69,11 +88,17 @@ class Board:
 
     def __init__(self) -> None:
         self.spaces: dict[UUID, ListedSpace] = {}
+        self.sites: dict[UUID, str] = {}
         self.changed: dict[UUID, Change] = {}
         self.changes = 0
+        self.loaded = False
+        self._order: list[UUID] | None = None  # by site and code, until a space comes or goes
 
-    def load(self, spaces: list[ListedSpace]) -> None:
+    def load(self, spaces: list[ListedSpace], sites: list[Site]) -> None:
         """Begin anew with what the API lists."""
+        self.loaded = True
+        self._order = None
+        self.sites = {site.id: site.name for site in sites}
         self.spaces = {space.id: space for space in spaces if space.deleted_at is None}
         self.changed = {identity: change for identity, change in self.changed.items() if identity in self.spaces}
 
@@ -87,9 +112,11 @@ class Board:
             known = self.spaces.get(space.id)
             if known is None or known.version < space.version:
                 self.spaces[space.id] = space
+                self._order = None
         elif "space.deleted" in kind:
             identity = msgspec.json.decode(event.data, type=_Deleted).space_id
             self.spaces.pop(identity, None)
+            self._order = None
             self.changed.pop(identity, None)
         return None
 
@@ -99,6 +126,7 @@ class Board:
             return None
         space = ListedSpace(
             id=event.space_id,
+            site_id=event.site_id,
             code=event.code,
             name=known.name if known else event.code,
             state=event.state,
@@ -108,8 +136,10 @@ class Board:
             kind=event.kind,
             zone=event.zone,
         )
-        change = Change(event.changed_at, space, known.state if known else None)
+        change = Change(event.changed_at, space, known.state if known else None, known.state_since if known else None)
         self.spaces[space.id] = space
+        if known is None:
+            self._order = None
         self.changed.pop(space.id, None)
         self.changed[space.id] = change
         self.changes += 1
@@ -120,13 +150,29 @@ class Board:
         found = Counter(space.state for space in self.spaces.values())
         return {state: found[state] for state in SpaceState}
 
-    def latest(self, limit: int) -> list[tuple[ListedSpace, Change | None]]:
-        """The spaces that changed last, the very last first, then the others by code."""
-        rows: list[tuple[ListedSpace, Change | None]] = []
-        for change in reversed(self.changed.values()):
-            if len(rows) == limit:
-                return rows
-            rows.append((change.space, change))
-        rest = (space for identity, space in self.spaces.items() if identity not in self.changed)
-        others = sorted(rest, key=lambda space: (space.name, space.code))
-        return rows + [(space, None) for space in others[: limit - len(rows)]]
+    def by_site(self) -> dict[str, list[ListedSpace]]:
+        """The spaces of each site by its name, in the order of their codes."""
+        if self._order is None:
+            in_order = sorted(self.spaces.values(), key=lambda space: (self._site_name(space), space.code))
+            self._order = [space.id for space in in_order]
+        found: dict[str, list[ListedSpace]] = {}
+        for identity in self._order:
+            space = self.spaces[identity]
+            found.setdefault(self._site_name(space), []).append(space)
+        return found
+
+    def changed_since(self, instant: datetime) -> set[UUID]:
+        """The spaces that changed after this."""
+        found = set()
+        for identity, change in reversed(self.changed.items()):
+            if change.at < instant:
+                break
+            found.add(identity)
+        return found
+
+    def latest(self, limit: int) -> list[Change]:
+        """The last change of each space, the very last first."""
+        return list(islice(reversed(self.changed.values()), limit))
+
+    def _site_name(self, space: ListedSpace) -> str:
+        return self.sites.get(space.site_id, f"site {space.site_id}")

@@ -30,7 +30,7 @@ COMMANDS = {
     "migrate": Entry("parkstream.migrate_command", "Bring database, streams and consumers to this version."),
     "simulate": Entry("parkstream.simulate", "Publish a fictional city's uplinks, as ChirpStack would."),
     "replay": Entry("parkstream.replay", "Turn recorded stays into uplinks, and verify what came of them."),
-    "watch": Entry("parkstream.watch", "A live table of the spaces."),
+    "watch": Entry("parkstream.watch", "Every space and the latest changes, live."),
     "dead-letters": Entry("parkstream.dead_letters", "List, show and replay what could not be processed."),
     "redecode": Entry("parkstream.redecode", "Decode stored readings again, with a corrected codec."),
     "doctor": Entry("parkstream.doctor", "Check every dependency, and say what is wrong and what to do."),

@@ -6,9 +6,10 @@ MQTT messages; at the end what was published and how fast.
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
+import msgspec
 import typer
 from rich.console import Console
 
@@ -122,8 +123,10 @@ async def _simulate(found: Connections, wish: Wish, tally: Tally) -> None:
     city = build_city(wish.run, wish.spaces, wish.mix, source=wish.source, seed=wish.plan.seed)
     async with command_client(found, tenant_id, "simulate") as client:
         await provision_with_bar(console, client, city.fleet)
+    # The clock starts now: making the spaces took its time, and no frame shall be dated before it.
+    plan = msgspec.structs.replace(wish.plan, start_ns=time.time_ns())
     with plain_words():
-        await _publish(found, city, wish, tally)
+        await _publish(found, city, replace(wish, plan=plan), tally)
 
 
 async def _publish(found: Connections, city: City, wish: Wish, tally: Tally) -> None:

@@ -8,6 +8,7 @@ out the services end first and the servers last, all within ten seconds.
 import asyncio
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +17,7 @@ import httpx
 import typer
 from rich.console import Console
 
-from parkstream import stack
+from parkstream import stack, summary
 from parkstream.checks.services import ask_ready
 from parkstream.embedded import places
 from parkstream.jobs import ServerJob, ServiceJob
@@ -152,26 +153,18 @@ class Up:
         self._logs.line("parkstream", sentence)
 
     def _print_summary(self, connections: Connections, *, key_is_new: bool) -> None:
-        if key_is_new:
-            key = f"{connections.api_key}  (shown this once; kept in {self._data_dir}/secrets/bootstrap_api_key)"
-        elif self._settings.bootstrap_api_key:
-            key = "as given in PARKSTREAM_BOOTSTRAP_API_KEY"
-        else:
-            key = f"as shown at the first start; kept in {self._data_dir}/secrets/bootstrap_api_key"
-        lines = {
-            "API and console": connections.api_url,
-            "API key": key,
-            "MQTT": without_password(connections.mqtt_url),
-            "data": str(self._data_dir),
-            "logs": str(self._logs.directory),
-        }
+        facts, next_steps = summary.summarise(
+            connections,
+            key_file=None if self._settings.bootstrap_api_key else self._data_dir / "secrets" / "bootstrap_api_key",
+            key_is_new=key_is_new,
+            data_dir=self._data_dir,
+            command=summary.command(sys.argv[0], self._settings.data_dir),
+            demo=self._demo,
+        )
         self._console.print(f"\nParkstream is ready after {time.monotonic() - self._began:.1f} s.", style="bold green")
-        for name, value in lines.items():
+        for name, value in facts.items():
             self._console.print(f"  {name:<16} {value}", markup=False)
-        self._console.print("  Ctrl-C ends everything.\n")
-
-
-def without_password(url: str) -> str:
-    """The URL as it may be shown: user and password left out."""
-    scheme, separator, rest = url.partition("://")
-    return f"{scheme}{separator}{rest.rpartition('@')[2]}"
+        self._console.print("In another terminal:", style="bold")
+        for name, value in next_steps.items():
+            self._console.print(f"  {name:<16} {value}", markup=False)
+        self._console.print("Ctrl-C ends everything.\n", style="bold")

@@ -1,56 +1,69 @@
 """`parkstream watch`: the spaces of a tenant, live, in the terminal.
 
-In: the gateway's list of spaces and its stream of events. Out: counts per state and a table, the latest changes on top;
+In: the gateway's list of spaces and its stream of events. Out: every space as a square and the latest changes;
 without a terminal, one line per change. A lost connection is taken up where it broke off (Last-Event-ID); what the
 stream no longer holds is read anew.
 """
 
 import asyncio
 import contextlib
+import io
 import random
+import re
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
 
 import typer
-from rich.console import Console, Group
+from rich.console import Console
 from rich.live import Live
-from rich.table import Table
-from rich.text import Text
 
-from parking_contracts.space import SpaceState
-from parkstream.board import Board, Change, ListedSpace, SpacePage
+from parkstream.board import Board, Change, ListedSpace, SitePage, SpacePage
+from parkstream.errors import OperatorError
 from parkstream.gateway_client import GatewayAwayError, GatewayClient
+from parkstream.screen import Screen
 from parkstream.settings import connections
 
 PAGE = 1_000
 RECONNECT_SECONDS = (0.5, 5.0)
 REFRESH_PER_SECOND = 5
-FRESH_SECONDS = 3.0
-LINES_AROUND_THE_TABLE = 7
-COLOURS = {
-    SpaceState.FREE: "green",
-    SpaceState.OCCUPIED: "red",
-    SpaceState.RESERVED: "yellow",
-    SpaceState.MAINTENANCE: "dark_orange",
-    SpaceState.UNKNOWN: "blue",
-}
+NETWORK_FONT = re.compile(r"@font-face \{.*?\}|<!--.*?-->", re.DOTALL)
 
 app = typer.Typer()
 console = Console(highlight=False)
 
 
 @app.command()
-def watch() -> None:
-    """A live table of the spaces, until Ctrl-C."""
+def watch(
+    picture: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="At the end, keep what was shown as an SVG file.")
+    ] = None,
+) -> None:
+    """Every space and the latest changes, live, until Ctrl-C."""
     board = Board()
+    screen = Screen(board, lambda: datetime.now(UTC))
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_show(board) if console.is_terminal else _print_changes(board))
+        asyncio.run(_show(board, screen) if console.is_terminal else _print_changes(board))
+    if picture is not None:
+        _save(screen, picture)
 
 
-async def _show(board: Board) -> None:
-    screen = Screen(board)
+async def _show(board: Board, screen: Screen) -> None:
     with Live(screen, console=console, refresh_per_second=REFRESH_PER_SECOND, screen=True):
         await follow(board, lambda _change: None, screen.say)
+
+
+def _save(screen: Screen, path: Path) -> None:
+    """Draw once more, as an SVG that loads nothing from anywhere."""
+    paper = Console(record=True, file=io.StringIO(), width=console.width, height=console.height, force_terminal=True)
+    paper.print(screen)
+    drawing = NETWORK_FONT.sub("", paper.export_svg(title="parkstream watch"))
+    try:
+        path.write_text(drawing, encoding="utf-8")
+    except OSError as error:
+        raise OperatorError(f"{path} cannot be written: {error.strerror}.") from error
+    console.print(f"The picture is in {path}", markup=False, soft_wrap=True)
 
 
 async def _print_changes(board: Board) -> None:
@@ -94,48 +107,4 @@ async def _load(gateway: GatewayClient, board: Board) -> None:
         spaces += page.items
         if not page.items or len(spaces) >= page.total:
             break
-    board.load(spaces)
-
-
-class Screen:
-    """The board as rich draws it, as many rows as fit."""
-
-    def __init__(self, board: Board) -> None:
-        self._board = board
-        self._said = "connecting"
-
-    def say(self, text: str) -> None:
-        """The state of the connection."""
-        self._said = text
-
-    def __rich__(self) -> Group:
-        counts = Text("  ").join(
-            Text(f" {state} {count:,} ", style=f"bold white on {COLOURS[state]}")
-            for state, count in self._board.counts().items()
-        )
-        status = Text(f"{self._said}; {self._board.changes:,} changes seen", style="dim")
-        return Group(Text("Parkstream", style="bold"), counts, status, self._table())
-
-    def _table(self) -> Table:
-        table = Table("space", "code", "zone", "kind", "state", "by", "since", "changed", expand=True)
-        now = datetime.now().astimezone()
-        for space, change in self._board.latest(max(1, console.height - LINES_AROUND_THE_TABLE)):
-            fresh = change is not None and (now - change.at).total_seconds() < FRESH_SECONDS
-            state = Text(f"● {space.state}", style=COLOURS[space.state])
-            if change is not None and change.previous is not None:
-                state.append(f"  was {change.previous}", style="dim")
-            since = f"{space.state_since.astimezone():%d %b %H:%M:%S}"
-            changed = f"{change.at.astimezone():%H:%M:%S}" if change else ""
-            style = "bold" if fresh else ""
-            table.add_row(
-                space.name,
-                space.code,
-                space.zone or "",
-                space.kind,
-                state,
-                space.state_layer,
-                since,
-                changed,
-                style=style,
-            )
-        return table
+    board.load(spaces, (await gateway.get("/api/v6/sites", SitePage, limit=PAGE)).items)
