@@ -201,6 +201,22 @@ async def test_versions_already_passed_are_dropped(gateway, town) -> None:
 SMALL_RING = {"PARKSTREAM_EVENTS_RING_COUNT": "10"}
 
 
+async def test_a_space_id_that_another_tenant_chose_too_changes_nothing(gateway, bus, registry, tenant_id) -> None:
+    site = await registry.site(tenant_id)
+    town, stranger = Town(bus, tenant_id), Town(bus, await registry.tenant("other"), zone="theirs")
+    town.space_id = stranger.space_id = await registry.space(tenant_id, site, zone="ours")
+    async with listening(gateway.url) as listener, listening(gateway.url, zone="ours") as in_zone:
+        await stranger.change(9)
+        await town.change(1)
+        assert [frame.version for frame in await listener.hears(1)] == [1]
+        await stranger.change(10)
+        town.zone = "ours"
+        await town.change(2)
+        await stranger.change(11)
+        await town.reserve()
+        assert [frame.event for frame in await in_zone.hears(2)] == ["space.state_changed", "reservation.opened"]
+
+
 async def test_resuming_inside_the_ring(gateway, town) -> None:
     async with listening(gateway.url) as listener:
         for version in range(1, 6):

@@ -103,24 +103,28 @@ def _one_line(data: bytes) -> bytes:
 
 
 class PassedVersions:
-    """Which version of each space went by last, so that an event delivered again is dropped. Bounded."""
+    """Which version of each space went by last, so that an event delivered again is dropped. Bounded.
+
+    Clients choose space ids: two tenants may have chosen the same one.
+    """
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        self._last: dict[UUID, tuple[int, tuple[str, ...]]] = {}
+        self._last: dict[tuple[UUID, UUID], tuple[int, tuple[str, ...]]] = {}
 
     def is_passed(self, announcement: Announcement) -> bool:
         """Note the event; true when this version, in this event, or a later one went by before."""
         version = announcement.version
         if version is None:
             return False
-        last, names = self._last.pop(announcement.space_id, (0, ()))
+        space = announcement.tenant_id, announcement.space_id
+        last, names = self._last.pop(space, (0, ()))
         passed = version < last or (version == last and announcement.name in names)
         if version > last:
             last, names = version, ()
         if not passed:
             names = (*names, announcement.name)
-        self._last[announcement.space_id] = (last, names)
+        self._last[space] = (last, names)
         if len(self._last) > self._capacity:
             del self._last[next(iter(self._last))]
         return passed

@@ -19,16 +19,17 @@ class Places:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._known: dict[UUID, Place] = {}
+        self._known: dict[tuple[UUID, UUID], Place] = {}
 
     def learn(self, announcement: Announcement) -> None:
         """Keep what an event of the space itself says."""
-        self._remember(announcement.space_id, (announcement.site_id, announcement.zone))
+        self._remember((announcement.tenant_id, announcement.space_id), (announcement.site_id, announcement.zone))
 
     async def of_space(self, tenant_id: UUID, space_id: UUID) -> Place:
-        """Site and zone; neither for a space that does not exist."""
+        """Site and zone; neither for a space that does not exist. Its id alone is not unique: clients choose it."""
+        space = tenant_id, space_id
         while True:
-            known = self._known.get(space_id)
+            known = self._known.get(space)
             if known is not None:
                 return known
             try:
@@ -37,10 +38,10 @@ class Places:
             except DATABASE_AWAY:
                 await asyncio.sleep(RETRY_SECONDS)
             else:
-                self._remember(space_id, (row["site_id"], row["zone"]) if row else (None, None))
+                self._remember(space, (row["site_id"], row["zone"]) if row else (None, None))
 
-    def _remember(self, space_id: UUID, place: Place) -> None:
-        self._known.pop(space_id, None)
-        self._known[space_id] = place
+    def _remember(self, space: tuple[UUID, UUID], place: Place) -> None:
+        self._known.pop(space, None)
+        self._known[space] = place
         if len(self._known) > CAPACITY:
             del self._known[next(iter(self._known))]
