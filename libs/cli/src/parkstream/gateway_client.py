@@ -46,8 +46,9 @@ class GatewayClient:
     def __init__(self, found: Connections) -> None:
         if not found.api_key:
             raise OperatorError(
-                "There is no API key.",
-                "Set PARKSTREAM_BOOTSTRAP_API_KEY to the one that the gateway printed at its first start.",
+                "No platform is known here, nor an API key for one.",
+                "Start one with `parkstream up`, name its --data-dir in PARKSTREAM_DATA_DIR, or set "
+                "PARKSTREAM_API_URL and PARKSTREAM_BOOTSTRAP_API_KEY.",
             )
         self._url = found.api_url
         self._http = httpx.AsyncClient(
