@@ -33,8 +33,26 @@ CREATE VIEW occupancy.state_history AS
 SELECT tenant_id, space_id, version, previous, state, layer, reason, source, cause, request_id, occurred_at, changed_at
 FROM occupancy.state_changes;
 
+-- No tenant yet, or no codec: what was heard and not taken in, for the platform's admin. The frames themselves stay
+-- hidden; the newest one says why they wait.
+CREATE VIEW occupancy.orphan_directory AS
+SELECT o.source, o.application_id, o.dev_eui, newest.reason, o.frames, o.first_received_at, o.last_received_at,
+       -- what ChirpStack's own decoder said travels inside unread, and may be no JSON that PostgreSQL takes
+       CASE WHEN pg_input_is_valid(convert_from(newest.envelope, 'UTF8'), 'jsonb')
+            THEN convert_from(newest.envelope, 'UTF8')::jsonb ->> 'device_profile_name' END AS profile_name
+FROM (
+    SELECT source, application_id, dev_eui, count(*) AS frames, min(received_at) AS first_received_at,
+           max(received_at) AS last_received_at, max(id) AS newest_id
+    FROM occupancy.orphan_frames GROUP BY source, application_id, dev_eui
+) o
+JOIN occupancy.orphan_frames newest ON newest.id = o.newest_id;
+
+CREATE VIEW occupancy.application_directory AS
+SELECT source, application_id, tenant_id, clock, object_mapping, created_at FROM occupancy.applications;
+
 GRANT USAGE ON SCHEMA occupancy TO api_gateway, reservation_service, downlink_dispatcher;
 GRANT SELECT ON occupancy.space_directory, occupancy.site_directory
     TO api_gateway, reservation_service, downlink_dispatcher;
 GRANT SELECT ON occupancy.device_directory, occupancy.stay_history, occupancy.state_history TO api_gateway;
+GRANT SELECT ON occupancy.orphan_directory, occupancy.application_directory TO api_gateway;
 GRANT SELECT ON occupancy.device_directory TO occupancy_engine;

@@ -6,15 +6,26 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from api_gateway.authentication import ApplicationsWriter
+from api_gateway import queries
+from api_gateway.authentication import ApplicationsReader, ApplicationsWriter
 from api_gateway.commands import Commands
-from api_gateway.device_models import Binding, BindingResult
-from api_gateway.fields import FilterText
+from api_gateway.device_models import Application, ApplicationPage, Binding, BindingResult
+from api_gateway.fields import FilterText, Limit, Offset
+from api_gateway.gateway import Database
 from api_gateway.json_body import JsonRoute
-from api_gateway.openapi import WRITE
+from api_gateway.openapi import READ, WRITE
 from parking_contracts.device_commands import BindApplication, UnbindApplication
 
 router = APIRouter(prefix="/api/v6/applications", tags=["applications"], route_class=JsonRoute)
+
+
+@router.get("", responses=READ)
+async def list_applications(
+    _caller: ApplicationsReader, database: Database, limit: Limit = 100, offset: Offset = 0
+) -> ApplicationPage:
+    """The bindings of all tenants."""
+    total, rows = await queries.list_applications(database, limit=limit, offset=offset)
+    return ApplicationPage(total=total, limit=limit, offset=offset, items=[Application(**row) for row in rows])
 
 
 @router.post("", status_code=201, responses=WRITE)

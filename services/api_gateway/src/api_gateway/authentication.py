@@ -30,6 +30,7 @@ SCOPES = {
     "spaces:write": "create, change and delete spaces, and set their state",
     "devices:read": "read devices",
     "devices:write": "register and assign devices, decode their readings again",
+    "applications:read": "read which tenant a ChirpStack application belongs to",
     "applications:write": "bind ChirpStack applications to a tenant",
     "dead_letters:read": "look at messages that could not be handled",
     "dead_letters:write": "replay them",
@@ -116,6 +117,8 @@ SpacesReader = Annotated[Caller, Security(authenticate, scopes=["spaces:read"])]
 SpacesWriter = Annotated[Caller, Security(authenticate, scopes=["spaces:write"])]
 DevicesReader = Annotated[Caller, Security(authenticate, scopes=["devices:read"])]
 DevicesWriter = Annotated[Caller, Security(authenticate, scopes=["devices:write"])]
+OrphansReader = Annotated[Caller, Security(authenticate, scopes=["devices:read", PLATFORM_ADMIN])]
+ApplicationsReader = Annotated[Caller, Security(authenticate, scopes=["applications:read", PLATFORM_ADMIN])]
 ApplicationsWriter = Annotated[Caller, Security(authenticate, scopes=["applications:write", PLATFORM_ADMIN])]
 DeadLettersReader = Annotated[Caller, Security(authenticate, scopes=["dead_letters:read", PLATFORM_ADMIN])]
 DeadLettersWriter = Annotated[Caller, Security(authenticate, scopes=["dead_letters:write", PLATFORM_ADMIN])]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, Field
@@ -65,6 +65,34 @@ class DevicePage(BaseModel):
     items: list[Device]
 
 
+OrphanReason = Literal["unknown_application", "no_codec"]
+
+
+class Orphan(BaseModel):
+    """A device that was heard and not taken in: no tenant has its application, or no codec reads it."""
+
+    source: str = Field(description="the integration that delivers its events", examples=["chirpstack"])
+    application_id: str = Field(description="its application in ChirpStack")
+    dev_eui: str = Field(examples=["70b3d57ed0061a2b"])
+    reason: OrphanReason = Field(
+        description="why its newest frame waits: `unknown_application` until the application is bound, `no_codec` "
+        "until a codec is set for the device"
+    )
+    frames: int = Field(description="how many of its frames wait")
+    first_received_at: datetime
+    last_received_at: datetime
+    profile_name: str | None = Field(description="its device profile in ChirpStack")
+
+
+class OrphanPage(BaseModel):
+    """Some of the orphans, the last heard first."""
+
+    total: int = Field(description="how many match, on all pages")
+    limit: int
+    offset: int
+    items: list[Orphan]
+
+
 class DeviceSettings(Body):
     """What may be set for a device; what is absent stays, null clears."""
 
@@ -119,3 +147,23 @@ class BindingResult(BaseModel):
     """What a binding took in."""
 
     frames_taken_in: int = Field(description="frames that waited without a tenant")
+
+
+class Application(BaseModel):
+    """A ChirpStack application and the tenant it is bound to."""
+
+    source: str = Field(description="the integration that delivers its events", examples=["chirpstack"])
+    application_id: str = Field(description="ChirpStack's application id")
+    tenant_id: UUID = Field(description="whose its devices are")
+    clock: Clock = Field(description="`recorded` trusts the events' own time (replays)")
+    object_mapping: dict[str, Any] | None = Field(description="how ChirpStack's own decoded `object` is read")
+    created_at: datetime
+
+
+class ApplicationPage(BaseModel):
+    """Some of the bindings, by source and application."""
+
+    total: int = Field(description="how many there are, on all pages")
+    limit: int
+    offset: int
+    items: list[Application]

@@ -7,17 +7,20 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 
 from api_gateway import queries
-from api_gateway.authentication import Caller, DevicesReader, DevicesWriter
+from api_gateway.authentication import Caller, DevicesReader, DevicesWriter, OrphansReader
 from api_gateway.commands import Commands
 from api_gateway.device_models import (
     Assignment,
     Device,
     DevicePage,
     DeviceSettings,
+    Orphan,
+    OrphanPage,
+    OrphanReason,
     RedecodeRequest,
     RedecodeResult,
 )
-from api_gateway.fields import EuiPath, Limit, Offset
+from api_gateway.fields import EuiPath, FilterText, Limit, Offset
 from api_gateway.gateway import Database, gateway_of
 from api_gateway.json_body import JsonRoute
 from api_gateway.openapi import READ, READ_ONE, WRITE
@@ -39,6 +42,22 @@ async def list_devices(
     """The tenant's devices, by DevEUI."""
     total, rows = await queries.list_devices(database, caller.tenant_id, (silent, assigned), limit=limit, offset=offset)
     return DevicePage(total=total, limit=limit, offset=offset, items=[Device(**row) for row in rows])
+
+
+@router.get("/orphans", responses=READ)
+async def list_orphans(
+    _caller: OrphansReader,
+    database: Database,
+    source: Annotated[FilterText | None, Query(description="only of this integration")] = None,
+    application_id: Annotated[FilterText | None, Query(description="only of this ChirpStack application")] = None,
+    reason: Annotated[OrphanReason | None, Query(description="only those that wait for this reason")] = None,
+    limit: Limit = 100,
+    offset: Offset = 0,
+) -> OrphanPage:
+    """Devices that were heard and not taken in, of whatever tenant; their frames wait."""
+    filters = (source, application_id, reason)
+    total, rows = await queries.list_orphans(database, filters, limit=limit, offset=offset)
+    return OrphanPage(total=total, limit=limit, offset=offset, items=[Orphan(**row) for row in rows])
 
 
 @router.get("/{dev_eui}", responses=READ_ONE)

@@ -1,6 +1,7 @@
 """All the SQL of the gateway: its own tenants and keys, and reads through the views that other owners grant.
 
-Every statement on a tenant's data filters by `tenant_id`, its first parameter. Functions take a connection and never
+Every statement on a tenant's data filters by `tenant_id`, its first parameter; bindings and orphans are the platform
+admin's, and span the tenants. Functions take a connection and never
 commit. Rows come back as asyncpg records; lists come with the count of all that match.
 """
 
@@ -240,3 +241,38 @@ async def get_device(connection: Connection, tenant_id: UUID, dev_eui: str) -> a
     return await connection.fetchrow(
         "SELECT * FROM occupancy.device_directory WHERE (tenant_id, dev_eui) = ($1, $2)", tenant_id, dev_eui
     )
+
+
+async def list_orphans(connection: Connection, filters: Sequence[Any], *, limit: int, offset: int) -> tuple[int, Rows]:
+    """Devices whose frames wait, the last heard first. `filters`: source, application id, reason (None: any)."""
+    where = """
+        FROM occupancy.orphan_directory
+        WHERE ($1::text IS NULL OR source = $1)
+          AND ($2::text IS NULL OR application_id = $2)
+          AND ($3::text IS NULL OR reason = $3)
+    """
+    total = await connection.fetchval(f"SELECT count(*) {where}", *filters)
+    rows = await connection.fetch(
+        f"""
+        SELECT source, application_id, dev_eui, reason, frames, first_received_at, last_received_at, profile_name
+        {where} ORDER BY last_received_at DESC, source, application_id, dev_eui LIMIT $4 OFFSET $5
+        """,
+        *filters,
+        limit,
+        offset,
+    )
+    return total, rows
+
+
+async def list_applications(connection: Connection, *, limit: int, offset: int) -> tuple[int, Rows]:
+    """Bindings of applications to tenants, of all tenants."""
+    total = await connection.fetchval("SELECT count(*) FROM occupancy.application_directory")
+    rows = await connection.fetch(
+        """
+        SELECT source, application_id, tenant_id, clock, object_mapping, created_at
+        FROM occupancy.application_directory ORDER BY source, application_id LIMIT $1 OFFSET $2
+        """,
+        limit,
+        offset,
+    )
+    return total, rows
