@@ -58,6 +58,8 @@ class Rounds:
         """One round, added to the figures."""
         await self._latency(max(2, int(seconds * self._question.rate)), figures, said)
         await self._burst(uplinks, figures, said)
+        median, drained = figures.latency_ms["p50"][-1], figures.drain_per_second[-1]
+        self._console.print(f"{said}: p50 {median:,.0f} ms, {drained:,.0f} uplinks/s", style="dim")
 
     async def _latency(self, count: int, figures: Figures, said: str) -> None:
         rate = self._question.rate
