@@ -21,9 +21,10 @@ from parking_contracts.device import (
     DownlinkTransmitted,
 )
 from parking_contracts.errors import DeadLetterCode
+from parking_contracts.subjects import EVENTS, EventName
 from parking_contracts.uplink import Reception, UplinkReceived
 from uplink_ingestor.chirpstack_json import parse_json
-from uplink_ingestor.topics import EVENTS, EventName, EventTopic, parse_topic
+from uplink_ingestor.topics import EventTopic, parse_topic
 
 NOW = datetime(2026, 7, 22, 16, 0, 1, tzinfo=UTC)
 APPLICATION = "ca739e26-7b67-4f14-b69e-d568c22a5a75"

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from parking_chassis.dead_letters import PoisonError
 from parking_contracts.device import DeviceLogged, DeviceStatus
 from parking_contracts.errors import DeadLetterCode
+from parking_contracts.subjects import EVENTS, EventName
 from parking_contracts.uplink import UplinkReceived
 from uplink_ingestor.chirpstack_json import parse_json
 from uplink_ingestor.chirpstack_protobuf import parse_protobuf
-from uplink_ingestor.topics import EVENTS, EventName, EventTopic
+from uplink_ingestor.topics import EventTopic
 
 NOW = datetime(2026, 7, 22, 16, 0, 1, tzinfo=UTC)
 MESSAGES: dict[EventName, Any] = {

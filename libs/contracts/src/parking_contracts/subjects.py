@@ -5,14 +5,17 @@ Tokens are lower-case; a tenant and a space are UUIDs, a device is a DevEUI of 1
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 if TYPE_CHECKING:
     from uuid import UUID
 
 ROOT = "parking.v1"
 
+# What ChirpStack's integrations call the events of a device, in a topic's last part: the uplink, and every other.
 DeviceEventName = Literal["join", "ack", "txack", "log", "status", "location"]
+EventName = Literal["up"] | DeviceEventName
+EVENTS: tuple[EventName, ...] = ("up", *get_args(DeviceEventName))
 SpaceEventName = Literal["created", "updated", "deleted", "state_changed"]
 ReservationEventName = Literal["opened", "released"]
 

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 STREAM = streams.DEAD_LETTERS.name
-_MQTT_EVENTS = frozenset({"up", "join", "ack", "txack", "log", "status", "location"})
 _decode_letter = msgspec.json.Decoder(DeadLetter).decode
 
 
@@ -133,6 +132,6 @@ def _destination(letter: DeadLetter) -> tuple[str, dict[str, str]]:
     if not letter.address.isprintable():
         raise ReplayRefusedError("the topic holds control characters, which no header can carry")
     event = letter.address.rpartition("/")[2]
-    if event not in _MQTT_EVENTS:
+    if event not in subjects.EVENTS:
         raise ReplayRefusedError(f"the topic {letter.address[:200]!r} does not say which event this is")
     return subjects.ingress(event), {**receipt, "Parkstream-Topic": letter.address}

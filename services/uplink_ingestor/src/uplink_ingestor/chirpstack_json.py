@@ -27,8 +27,9 @@ from parking_contracts.device import (
     parse_eui,
 )
 from parking_contracts.errors import DeadLetterCode
+from parking_contracts.subjects import EventName
 from parking_contracts.uplink import Reception, UplinkReceived
-from uplink_ingestor.topics import EventName, EventTopic
+from uplink_ingestor.topics import EventTopic
 
 U32 = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 # Wider than any radio, and as wide as the platform can store.

@@ -26,9 +26,10 @@ from parking_contracts.device import (
     DownlinkTransmitted,
 )
 from parking_contracts.errors import DeadLetterCode
+from parking_contracts.subjects import EventName
 from parking_contracts.uplink import Reception, UplinkReceived
 from uplink_ingestor.chirpstack_json import gateway_eui
-from uplink_ingestor.topics import EventName, EventTopic
+from uplink_ingestor.topics import EventTopic
 
 DEV_ADDR_DIGITS = 8
 # Wider than any radio, and as wide as the platform can store.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Gauge
 
-from uplink_ingestor.topics import EVENTS
+from parking_contracts.subjects import EVENTS
 
 _received = Counter(
     "parkstream_ingestor_events_total", "Events understood and handed to JetStream, repeats excluded", ["event"]

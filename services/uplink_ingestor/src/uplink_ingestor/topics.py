@@ -5,16 +5,13 @@ In: a topic as the broker or the INGRESS stream names it. Out: who it says is sp
 
 from __future__ import annotations
 
-from typing import Literal, get_args
-
 import msgspec
 
 from parking_chassis.dead_letters import PoisonError
 from parking_contracts.device import parse_eui
 from parking_contracts.errors import DeadLetterCode
+from parking_contracts.subjects import EVENTS, EventName
 
-EventName = Literal["up", "join", "ack", "txack", "log", "status", "location"]
-EVENTS: tuple[EventName, ...] = get_args(EventName)
 # What other integrations of ChirpStack add about a device; its uplink comes by itself.
 NOT_FOR_US = frozenset({"integration"})
 # As many as a binding of an application takes; an endless one could not be looked up.
