@@ -11,12 +11,12 @@ import msgspec
 import pytest
 from nats.aio.client import Client
 
-from parking_chassis.windowed_publisher import WindowedPublisher
 from parking_contracts.errors import DeadLetter
 from parking_contracts.uplink import UplinkReceived
 from stack.servers import NatsAccount
 from stack.waiting import eventually
 from uplink_ingestor.ingest import Arrival, Ingest
+from uplink_ingestor.publishers import Publishers
 
 NOW = datetime(2026, 7, 22, 16, tzinfo=UTC)
 TOPIC = "application/ca739e26-7b67-4f14-b69e-d568c22a5a75/device/0101010101010101/event/"
@@ -38,6 +38,7 @@ class Bench:
 
     client: Client
     ingest: Ingest
+    publishers: Publishers
     receipts: list[Receipt] = field(default_factory=list)
 
     def take(self, topic: str, body: dict[str, Any] | bytes, **changes: Any) -> Receipt:
@@ -61,9 +62,9 @@ class Bench:
 @pytest.fixture
 async def bench(nats_account: NatsAccount) -> AsyncIterator[Bench]:
     client = await nats_account.connect()
-    uplinks, others = WindowedPublisher(client, atomic=True), WindowedPublisher(client, atomic=False)
-    running = [asyncio.create_task(one.run()) for one in (uplinks, others)]
-    yield Bench(client, Ingest(uplinks, others))
+    publishers = Publishers(client)
+    running = [asyncio.create_task(work) for work in publishers.work()]
+    yield Bench(client, Ingest(publishers), publishers)
     for task in running:
         task.cancel()
     await asyncio.gather(*running, return_exceptions=True)
@@ -104,6 +105,10 @@ async def test_a_deduplication_id_that_is_missing_or_fits_no_header_is_replaced_
     stored = await bench.stored("UPLINKS")
     assert len({one.headers["Nats-Msg-Id"] for one in stored}) == 2
     assert all(len(one.headers["Nats-Msg-Id"]) == len("chirpstack:up:") + 32 for one in stored)
+    facts = [msgspec.json.decode(one.data, type=UplinkReceived) for one in stored]
+    assert [f"chirpstack:up:{fact.deduplication_id}" for fact in facts] == [
+        one.headers["Nats-Msg-Id"] for one in stored
+    ]
 
 
 async def test_repeats_are_stored_once_and_each_delivery_is_acknowledged(bench: Bench, body):
@@ -176,18 +181,21 @@ async def test_qos_0_has_nothing_to_acknowledge_and_is_stored_all_the_same(bench
     assert len(await bench.stored("UPLINKS")) == 1
 
 
-async def test_when_devices_is_full_uplinks_still_flow_and_nothing_is_acknowledged_falsely(bench: Bench, body):
+async def test_when_devices_is_full_all_else_still_flows_and_nothing_is_acknowledged_falsely(bench: Bench, body):
     context = bench.client.jetstream()
     config = (await context.stream_info("DEVICES")).config
     config.max_msgs = 1
     await context.update_stream(config)
     bench.take(TOPIC + "join", body("join"))
     refused = bench.take(TOPIC + "status", body("status"))
+    await eventually(bench.publishers.refusal)
     uplink = bench.take(TOPIC + "up", body("up"))
-    await eventually(lambda: uplink.acknowledged)
-    await eventually(lambda: bench.ingest._others.refused)
+    poison = bench.take(TOPIC + "up", b"garbage")
+    await eventually(lambda: uplink.acknowledged and poison.acknowledged)
     assert refused.acknowledged == 0
+    assert "DEVICES (10077: maximum messages exceeded)" in (bench.publishers.refusal() or "")
 
     config.max_msgs = -1
     await context.update_stream(config)
     await eventually(lambda: refused.acknowledged)
+    assert bench.publishers.refusal() is None

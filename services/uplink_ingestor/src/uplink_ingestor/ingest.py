@@ -18,16 +18,18 @@ import msgspec
 import structlog
 
 from parking_chassis.dead_letters import PoisonError, dead_letter, encode_dead_letter, subject_of
-from parking_chassis.windowed_publisher import Publication, WindowedPublisher
+from parking_chassis.windowed_publisher import Publication
 from parking_contracts import subjects
 from parking_contracts.device import DeviceFact, DownlinkTransmitted
 from parking_contracts.errors import DeadLetterCode
+from parking_contracts.subjects import EventName
 from parking_contracts.uplink import UplinkReceived
 from uplink_ingestor import metrics
 from uplink_ingestor.chirpstack_json import parse_json
 from uplink_ingestor.chirpstack_protobuf import parse_protobuf
 from uplink_ingestor.in_flight import InFlight, Receipt
-from uplink_ingestor.topics import EventName, EventTopic, NotForUsError, parse_event_name, parse_topic
+from uplink_ingestor.publishers import Publishers
+from uplink_ingestor.topics import EventTopic, NotForUsError, parse_event_name, parse_topic
 
 log = structlog.get_logger()
 
@@ -57,21 +59,10 @@ class Arrival(msgspec.Struct, frozen=True, gc=False):
 
 
 class Ingest:
-    """Takes one source's arrivals; `in_flight` knows those that JetStream has not confirmed yet.
+    """Takes one source's arrivals; `in_flight` knows those that JetStream has not confirmed yet."""
 
-    `uplinks` publishes to UPLINKS alone, in atomic batches; `others` to DEVICES and DEAD_LETTERS.
-    """
-
-    def __init__(
-        self,
-        uplinks: WindowedPublisher,
-        others: WindowedPublisher,
-        *,
-        topic_prefix: str = "",
-        marshaler: Marshaler = "auto",
-    ) -> None:
-        self._uplinks = uplinks
-        self._others = others
+    def __init__(self, publishers: Publishers, *, topic_prefix: str = "", marshaler: Marshaler = "auto") -> None:
+        self._publishers = publishers
         self._topic_prefix = topic_prefix
         self._marshaler = marshaler
         self.in_flight = InFlight()
@@ -81,7 +72,7 @@ class Ingest:
         try:
             check_size(arrival.body)
             topic = self._topic_of(arrival.topic)
-            fact = parse_event(topic, arrival, self._marshaler)
+            fact = identified(topic.event, parse_event(topic, arrival, self._marshaler), arrival.body)
             message_id = message_id_of(topic.event, fact, arrival)
         except NotForUsError:
             metrics.NOT_FOR_US.inc()
@@ -99,7 +90,7 @@ class Ingest:
             metrics.REPEATS.inc()
             return
         metrics.RECEIVED[topic.event].inc()
-        publisher = self._uplinks if isinstance(fact, UplinkReceived) else self._others
+        publisher = self._publishers.uplinks if isinstance(fact, UplinkReceived) else self._publishers.devices
         publisher.submit(
             Publication(
                 subject_for(topic.event, fact),
@@ -137,7 +128,9 @@ class Ingest:
         metrics.POISON.labels(poison.code).inc()
         log.warning("event_dead_lettered", topic=arrival.topic, code=poison.code, detail=poison.detail, id=letter.id)
         arrived = functools.partial(self._arrived, message_id)
-        self._others.submit(Publication(subject_of(letter), encode_dead_letter(letter), message_id, arrived))
+        self._publishers.dead_letters.submit(
+            Publication(subject_of(letter), encode_dead_letter(letter), message_id, arrived)
+        )
 
 
 def check_size(body: bytes) -> None:
@@ -153,14 +146,22 @@ def parse_event(topic: EventTopic, arrival: Arrival, marshaler: Marshaler) -> De
     return parse(topic, arrival.body, source=arrival.source, received_at=arrival.received_at)
 
 
+def identified(event: EventName, fact: DeviceFact, body: bytes) -> DeviceFact:
+    """The fact with an id that tells it from others: a digest stands in for one that is missing or fits no header.
+
+    A log says nothing of its own but its body, whatever id it carries.
+    """
+    if event != "log" and _HEADER_SAFE.fullmatch(fact.deduplication_id):
+        return fact
+    return msgspec.structs.replace(fact, deduplication_id=digest(body))
+
+
 def message_id_of(event: EventName, fact: DeviceFact, arrival: Arrival) -> str:
     """What JetStream deduplicates by: `<source>:<event>:<deduplicationId>`, and a replay's number behind it.
 
-    A txack has a downlink id instead, a log nothing but its body; a digest also stands in for an id that is missing.
+    A txack has a downlink id instead.
     """
     key = str(fact.downlink_id) if isinstance(fact, DownlinkTransmitted) else fact.deduplication_id
-    if event == "log" or not _HEADER_SAFE.fullmatch(key):
-        key = digest(arrival.body)
     return f"{arrival.source}:{event}:{key}{replay_suffix(arrival)}"
 
 

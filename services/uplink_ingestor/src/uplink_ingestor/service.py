@@ -1,4 +1,4 @@
-"""The ingestor assembled: two receivers, two publishers, the ticks, and an end that loses nothing."""
+"""The ingestor assembled: two receivers, the publishers, the ticks, and an end that loses nothing."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from parking_chassis.nats_connection import nats_check
 from parking_chassis.pull_consumer import PullConsumer
-from parking_chassis.windowed_publisher import WindowedPublisher
 from parking_contracts.streams import INGRESS
 from uplink_ingestor import ingress, metrics
 from uplink_ingestor.ingest import Ingest
 from uplink_ingestor.ingress import IngressReceiver
 from uplink_ingestor.mqtt_receiver import MqttReceiver
+from uplink_ingestor.publishers import Publishers
 from uplink_ingestor.ticks import TickSender, tick_for_ingress, tick_for_mqtt
 
 if TYPE_CHECKING:
@@ -32,13 +32,10 @@ class Ingestor:
 
     def __init__(self, settings: IngestorSettings, nats: Client) -> None:
         self._nats = nats
-        # An atomic batch belongs to one stream, so what goes elsewhere than UPLINKS has a publisher of its own.
-        self._uplinks = WindowedPublisher(nats, atomic=True)
-        self._others = WindowedPublisher(nats, atomic=False)
-        self._by_mqtt = Ingest(
-            self._uplinks, self._others, topic_prefix=settings.mqtt_topic_prefix, marshaler=settings.marshaler
-        )
-        self._by_ingress = Ingest(self._uplinks, self._others, topic_prefix=settings.mqtt_topic_prefix)
+        self._publishers = Publishers(nats)
+        prefix = settings.mqtt_topic_prefix
+        self._by_mqtt = Ingest(self._publishers, topic_prefix=prefix, marshaler=settings.marshaler)
+        self._by_ingress = Ingest(self._publishers, topic_prefix=prefix)
         self._mqtt = MqttReceiver(settings, self._by_mqtt.take)
         consumer = PullConsumer(nats, INGRESS.name, ingress.CONSUMER, batch_size=ingress.BATCH)
         self._ingress = IngressReceiver(consumer, self._by_ingress)
@@ -54,11 +51,10 @@ class Ingestor:
 
     def work(self) -> list[Coroutine[Any, Any, None]]:
         """Everything that runs side by side."""
-        mqtt_ticks = TickSender(self._source, self._uplinks, self._by_mqtt.in_flight)
-        ingress_ticks = TickSender(ingress.SOURCE, self._uplinks, self._by_ingress.in_flight)
+        mqtt_ticks = TickSender(self._source, self._publishers.uplinks, self._by_mqtt.in_flight)
+        ingress_ticks = TickSender(ingress.SOURCE, self._publishers.uplinks, self._by_ingress.in_flight)
         return [
-            self._uplinks.run(),
-            self._others.run(),
+            *self._publishers.work(),
             self._mqtt.run(),
             self._ingress.run(),
             tick_for_mqtt(self._mqtt, mqtt_ticks),
@@ -80,9 +76,8 @@ class Ingestor:
         """Figures for /health."""
         return {
             "in_flight": {"mqtt": len(self._by_mqtt.in_flight), "ingress": len(self._by_ingress.in_flight)},
-            "unconfirmed": {"uplinks": self._uplinks.unconfirmed, "others": self._others.unconfirmed},
+            "unconfirmed": self._publishers.unconfirmed(),
         }
 
     async def _refusal(self) -> str | None:
-        refusal = self._uplinks.refused or self._others.refused
-        return refusal and f"JetStream refuses: {refusal}; nothing is acknowledged meanwhile"
+        return self._publishers.refusal()
