@@ -90,26 +90,37 @@ GRANT SELECT, INSERT, UPDATE, DELETE
     ON occupancy.sensor_readings, occupancy.stays, occupancy.orphan_frames, occupancy.source_watermarks
     TO occupancy_engine;
 GRANT SELECT, INSERT ON occupancy.state_changes TO occupancy_engine;
+-- For retention alone.
+GRANT SELECT, DELETE ON occupancy.sensor_readings_other, occupancy.state_changes_other TO occupancy_engine;
 
--- Partition upkeep is the owner's right; the engine may only ask for it. `keep` null keeps everything.
-CREATE FUNCTION occupancy.keep_partitions(parent text, unit text, ahead integer, keep interval) RETURNS integer
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+-- Partition upkeep is the owner's right; the engine may only ask for it. `keep` null keeps everything. Rows that came
+-- before their partition move into it: with them in the default partition, PostgreSQL refuses to make it.
+CREATE FUNCTION occupancy.keep_partitions(parent text, unit text, ahead integer, keep interval)
+RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
     step    interval := ('1 ' || unit)::interval;
-    lower_  timestamptz := date_trunc(unit, now(), 'UTC');
+    key     text := CASE parent WHEN 'sensor_readings' THEN 'received_at' WHEN 'state_changes' THEN 'changed_at' END;
+    lower_  timestamptz := date_trunc(unit, now());
     changed integer := 0;
     name_   text;
     old     record;
 BEGIN
-    IF parent NOT IN ('sensor_readings', 'state_changes') THEN
+    IF key IS NULL THEN
         RAISE EXCEPTION 'no upkeep for %', parent;
     END IF;
     PERFORM pg_advisory_xact_lock(hashtext('occupancy.keep_partitions'));
     FOR i IN 0 .. ahead LOOP
-        name_ := parent || to_char(lower_ AT TIME ZONE 'UTC', '_YYYYMMDD');
+        name_ := parent || to_char(lower_, '_YYYYMMDD');
         IF to_regclass('occupancy.' || quote_ident(name_)) IS NULL THEN
-            EXECUTE format('CREATE TABLE occupancy.%I PARTITION OF occupancy.%I FOR VALUES FROM (%L) TO (%L)',
-                           name_, parent, lower_, lower_ + step);
+            EXECUTE format('CREATE TABLE occupancy.%I (LIKE occupancy.%I INCLUDING ALL)', name_, parent);
+            -- Nobody adds to the default partition between the move and the attachment.
+            EXECUTE format('LOCK TABLE occupancy.%I IN ACCESS EXCLUSIVE MODE', parent || '_other');
+            EXECUTE format('WITH moved AS (DELETE FROM occupancy.%I WHERE %I >= %L AND %I < %L RETURNING *) '
+                           'INSERT INTO occupancy.%I SELECT * FROM moved',
+                           parent || '_other', key, lower_, key, lower_ + step, name_);
+            EXECUTE format('ALTER TABLE occupancy.%I ATTACH PARTITION occupancy.%I FOR VALUES FROM (%L) TO (%L)',
+                           parent, name_, lower_, lower_ + step);
             changed := changed + 1;
         END IF;
         lower_ := lower_ + step;
@@ -119,7 +130,7 @@ BEGIN
         WHERE i.inhparent = ('occupancy.' || quote_ident(parent))::regclass
           AND c.relname ~ ('^' || parent || '_\d{8}$')
           AND keep IS NOT NULL
-          AND to_timestamp(right(c.relname, 8) || ' +00', 'YYYYMMDD TZH') + step < now() - keep
+          AND to_timestamp(right(c.relname, 8), 'YYYYMMDD') + step < now() - keep
     LOOP
         EXECUTE format('DROP TABLE occupancy.%I', old.relname);
         changed := changed + 1;

@@ -16,6 +16,9 @@ from parking_contracts.errors import (
     DeadLetterCode,
 )
 
+DEAD_LETTER_TYPE = "parkstream.dead_letter.v1"
+"""How an outbox knows a dead letter."""
+
 # What msgspec raises for bytes that are no message: text that is no UTF-8 and nesting without end come as these two.
 UNREADABLE: tuple[type[Exception], ...] = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 

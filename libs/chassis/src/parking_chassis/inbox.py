@@ -13,6 +13,8 @@ from parking_contracts.command import Command
 from parking_contracts.errors import ErrorCode, Refusal, Reply
 
 IN_FLIGHT_SECONDS = 5
+# Refusals that the next attempt may well not get.
+PASSING = frozenset({ErrorCode.REQUEST_IN_FLIGHT, ErrorCode.DEPENDENCY_UNAVAILABLE})
 _decode_reply: Callable[[bytes], Reply] = msgspec.json.Decoder(Reply).decode
 
 
@@ -30,10 +32,12 @@ async def answer_once(
     scope = (command.tenant_id, command.caller, key)
     try:
         async with connection.transaction():
-            await connection.execute(f"SET LOCAL lock_timeout = '{IN_FLIGHT_SECONDS}s'")
+            usual = await connection.fetchval("SELECT current_setting('lock_timeout')")
+            await connection.execute("SELECT set_config('lock_timeout', $1, true)", f"{IN_FLIGHT_SECONDS}s")
             await connection.execute(
                 "SELECT pg_advisory_xact_lock(hashtextextended($1, 1))", "\x1f".join(map(str, scope))
             )
+            await connection.execute("SELECT set_config('lock_timeout', $1, true)", usual)
     except asyncpg.LockNotAvailableError:
         return Refusal(
             code=ErrorCode.REQUEST_IN_FLIGHT,
@@ -54,6 +58,8 @@ async def answer_once(
             )
         return _decode_reply(earlier["reply"])
     reply = await answer()
+    if isinstance(reply, Refusal) and reply.code in PASSING:
+        return reply
     await connection.execute(
         f"""
         INSERT INTO {schema}.inbox (tenant_id, caller, idempotency_key, body_sha256, reply)

@@ -1,4 +1,4 @@
-"""The one place that catches everything: so that one piece of work cannot take its neighbours with it."""
+"""Catching everything, so that one piece of work cannot take its neighbours with it."""
 
 from __future__ import annotations
 

@@ -2,7 +2,8 @@
 
 One relay per service publishes (the holder of a session advisory lock; replicas wait for it) in id order, with
 `Nats-Msg-Id` = event id, as CloudEvents 1.0 in NATS binary mode, and deletes what JetStream has confirmed. A crash in
-between publishes again under the same id. Woken by NOTIFY at commit, and by a poll behind it.
+between publishes again under the same id. A dead letter that belongs to a committed effect goes the same way. Woken
+by NOTIFY at commit, and by a poll behind it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import asyncpg
 import msgspec
 import structlog
 
+from parking_chassis.dead_letters import DEAD_LETTER_TYPE
+from parking_chassis.isolation import failure_of
 from parking_chassis.postgres import DATABASE_AWAY, Connection, Pool
 from parking_chassis.windowed_publisher import Publication, WindowedPublisher
 
@@ -59,6 +62,8 @@ class OutboxRelay:
         self._source = source
         # One unit on the way keeps the order of a space's versions through every retry.
         self._publisher = WindowedPublisher(client, atomic=True, units_on_the_way=1)
+        # Dead letters belong to another stream than the events, and an atomic batch to one.
+        self._dead_letters = WindowedPublisher(client, atomic=False)
         self._wake = asyncio.Event()
         self.is_relaying = False
 
@@ -66,9 +71,11 @@ class OutboxRelay:
         """Relay for ever; a database that is away is waited for."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._publisher.run())
+            group.create_task(self._dead_letters.run())
             while True:
-                with contextlib.suppress(*DATABASE_AWAY):
-                    await self._relay_while_locked()
+                failure = await failure_of(self._relay_while_locked())
+                if failure and not isinstance(failure, DATABASE_AWAY):
+                    log.error("outbox_relay_failed", schema=self._schema, exc_info=failure)
                 self.is_relaying = False
                 await asyncio.sleep(RETRY_SECONDS)
 
@@ -105,27 +112,19 @@ class OutboxRelay:
         return len(rows)
 
     async def _publish(self, rows: Sequence[asyncpg.Record]) -> None:
-        all_confirmed = asyncio.Event()
-        unconfirmed = len(rows)
+        events = [row for row in rows if row["type"] != DEAD_LETTER_TYPE]
+        letters = [row for row in rows if row["type"] == DEAD_LETTER_TYPE]
+        await self._publisher.publish_all([self._publication(row) for row in events])
+        await self._dead_letters.publish_all([self._publication(row) for row in letters])
 
-        def confirmed() -> None:
-            nonlocal unconfirmed
-            unconfirmed -= 1
-            if unconfirmed == 0:
-                all_confirmed.set()
-
-        for row in rows:
-            event_id = str(row["event_id"])
-            self._publisher.submit(
-                Publication(
-                    subject=row["subject"],
-                    payload=row["payload"],
-                    message_id=event_id,
-                    confirmed=confirmed,
-                    headers=self._cloud_event_headers(event_id, row),
-                )
-            )
-        await all_confirmed.wait()
+    def _publication(self, row: asyncpg.Record) -> Publication:
+        event_id = str(row["event_id"])
+        return Publication(
+            subject=row["subject"],
+            payload=row["payload"],
+            message_id=event_id,
+            headers=self._cloud_event_headers(event_id, row),
+        )
 
     def _cloud_event_headers(self, event_id: str, row: asyncpg.Record) -> bytes:
         lines = (

@@ -33,7 +33,6 @@ DATABASE_AWAY: tuple[type[BaseException], ...] = (
     asyncpg.DeadlockDetectedError,
     asyncpg.LockNotAvailableError,
     asyncpg.SerializationError,
-    asyncpg.QueryCanceledError,
 )
 
 

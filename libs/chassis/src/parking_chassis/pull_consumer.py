@@ -12,6 +12,7 @@ import contextlib
 import re
 from collections import deque
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -28,6 +29,7 @@ log = structlog.get_logger()
 REQUEST_EXPIRES_SECONDS = 10.0
 PURGE_SECONDS = 10.0
 REFUSED_SECONDS = 0.5
+SHORT_ACK_TOKENS = 9
 _STATUS = re.compile(rb"NATS/1\.0 (\d{3})")
 _PENDING = re.compile(rb"Nats-Pending-Messages: *(\d+)")
 _HEADER = re.compile(rb"\r\n([^:\r\n]+): *([^\r\n]*)")
@@ -42,14 +44,24 @@ class Delivery(msgspec.Struct, frozen=True, gc=False):
     subject: bytes = b""
 
     @property
-    def stream_sequence(self) -> int:
-        """The message's place in its stream."""
-        return int(self.ack_subject.split(b".")[-4])
-
-    @property
     def times_delivered(self) -> int:
         """1 on the first delivery."""
-        return int(self.ack_subject.split(b".")[-5])
+        return self._told(0)
+
+    @property
+    def stream_sequence(self) -> int:
+        """The message's place in its stream."""
+        return self._told(1)
+
+    @property
+    def stored_at(self) -> datetime:
+        """When the stream took the message in; the same at every delivery."""
+        return datetime.fromtimestamp(self._told(3) / 1e9, UTC)
+
+    def _told(self, field: int) -> int:
+        """Number `field` after stream and consumer in the ack subject, of nine tokens or, with a domain, of twelve."""
+        tokens = self.ack_subject.split(b".")
+        return int(tokens[field + (4 if len(tokens) == SHORT_ACK_TOKENS else 6)])
 
     def header(self, name: bytes) -> bytes | None:
         """One header's value."""

@@ -31,6 +31,10 @@ CONFIRM_SECONDS = 5.0
 RETRY_SECONDS = 0.25
 
 
+def nobody() -> None:
+    """Nobody waits for this message."""
+
+
 class Publication(msgspec.Struct, frozen=True, gc=False):
     """One message; `confirmed` runs once it is durable.
 
@@ -41,7 +45,7 @@ class Publication(msgspec.Struct, frozen=True, gc=False):
     subject: str
     payload: bytes
     message_id: str | None
-    confirmed: Callable[[], None]
+    confirmed: Callable[[], None] = nobody
     headers: bytes = b""
 
 
@@ -92,6 +96,23 @@ class WindowedPublisher:
         """Take a message; its `confirmed` is called once it is durable."""
         self._waiting.append(publication)
         self._wake.set()
+
+    async def publish_all(self, publications: Sequence[Publication]) -> None:
+        """Submit messages, in order, and wait until every one is durable."""
+        if not publications:
+            return
+        unconfirmed = len(publications)
+        all_confirmed = asyncio.Event()
+
+        def confirmed() -> None:
+            nonlocal unconfirmed
+            unconfirmed -= 1
+            if unconfirmed == 0:
+                all_confirmed.set()
+
+        for publication in publications:
+            self.submit(msgspec.structs.replace(publication, confirmed=confirmed))
+        await all_confirmed.wait()
 
     async def run(self) -> None:
         """Publish for ever."""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from importlib.metadata import version
 
+from nats.errors import Error as NatsError
+
+from occupancy_engine import SCHEMA, SERVICE
 from occupancy_engine.clocks import Clocks, every
 from occupancy_engine.decoders import Decoders, load_profiles
 from occupancy_engine.settings import EngineSettings
-from occupancy_engine.subscriptions import open_broker
-from occupancy_engine.uplinks import SERVICE, Uplinks
+from occupancy_engine.subscriptions import broker_check, open_broker
+from occupancy_engine.uplinks import Uplinks
 from occupancy_engine.watermarks import Watermarks
 from parking_chassis.health import Health, serve_health
 from parking_chassis.logs import configure_logs
@@ -41,9 +45,10 @@ async def serve(settings: EngineSettings, stop: asyncio.Event) -> None:
         dead_letters = WindowedPublisher(nats, atomic=False)
         watermarks = Watermarks(pool, consumer, outage_seconds=settings.source_outage_seconds)
         uplinks = Uplinks(pool, consumer, dead_letters, decoders, watermarks)
-        relay = OutboxRelay(pool, nats, schema="occupancy", source=f"/{SERVICE}")
+        relay = OutboxRelay(pool, nats, schema=SCHEMA, source=f"/{SERVICE}")
         clocks = Clocks(pool, watermarks, decoders, settings)
         broker = await open_broker(settings, nats, pool, decoders)
+        health.add_check("commands", broker_check(broker))
         try:
             async with running(
                 dead_letters.run(),
@@ -51,11 +56,13 @@ async def serve(settings: EngineSettings, stop: asyncio.Event) -> None:
                 every(settings.purge_seconds, stop, consumer.purge_acknowledged),
                 every(settings.silence_sweep_seconds, stop, clocks.judge_silence),
                 every(settings.overdue_sweep_seconds, stop, clocks.end_overdue),
+                every(settings.orphan_sweep_seconds, stop, clocks.take_in_stranded),
                 every(settings.upkeep_seconds, stop, clocks.keep_house),
             ):
                 await uplinks.run(stop)
         finally:
-            await broker.stop()
+            with contextlib.suppress(NatsError):  # a broker that is away cannot be told goodbye
+                await broker.stop()
             await nats.close()
             await pool.close()
 

@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import msgspec
+import structlog
 
+from occupancy_engine import SCHEMA, SERVICE, metrics
 from occupancy_engine.decoders import OBJECT, Decoders
 from occupancy_engine.domain.hearing import Device, StayBegun, StayEnded, hear
 from occupancy_engine.domain.showing import Cause
@@ -23,24 +25,22 @@ from occupancy_engine.store import orphans as orphan_rows
 from occupancy_engine.store import readings as reading_rows
 from occupancy_engine.store.devices import DeviceKey
 from occupancy_engine.store.readings import Stretch
+from parking_chassis.dead_letters import DEAD_LETTER_TYPE, PoisonError, dead_letter, encode_dead_letter, subject_of
+from parking_chassis.outbox import Event, write_events
 from parking_chassis.postgres import Connection
 from parking_codecs.codec import Observation
+from parking_contracts import subjects
+from parking_contracts.errors import DeadLetterCode
 from parking_contracts.uplink import UplinkReceived
 
+log = structlog.get_logger()
 encode = msgspec.json.Encoder().encode
 
 
-class Undecodable(msgspec.Struct, frozen=True):
-    """A frame whose payload its codec cannot read: stored as it is, and to be shown to people."""
-
-    uplink: UplinkReceived
-    detail: str
-
-
 class TakenIn(msgspec.Struct, frozen=True):
-    """What a batch came to."""
+    """What a batch came to. An unreadable frame is stored as it is, and shown to people as a dead letter."""
 
-    undecodable: tuple[Undecodable, ...] = ()
+    unreadable: tuple[UplinkReceived, ...] = ()
     duplicates: int = 0
     orphans: int = 0
     changes: int = 0
@@ -67,12 +67,35 @@ async def take_in(connection: Connection, uplinks: Sequence[UplinkReceived], dec
     changes = await show_sensed(connection, sensed)
     heard = {(frame.device.tenant_id, frame.device.dev_eui): frame.device for frame in placed}
     await device_rows.write_devices(connection, list(heard.values()))
+    unreadable = [(one.uplink, one.decode_error) for one in placed if one.decode_error is not None]
+    await write_events(connection, SCHEMA, [codec_failure(uplink, why) for uplink, why in unreadable])
     return TakenIn(
-        tuple(Undecodable(one.uplink, one.decode_error) for one in placed if one.decode_error is not None),
+        tuple(uplink for uplink, _ in unreadable),
         duplicates,
         len(orphans),
         len(changes),
     )
+
+
+def codec_failure(uplink: UplinkReceived, why: str) -> Event:
+    """The dead letter of a frame that is stored but not understood."""
+    metrics.DEAD_LETTERS.labels(DeadLetterCode.CODEC_FAILURE).inc()
+    log.warning("payload_unreadable", dev_eui=uplink.dev_eui, f_cnt=uplink.f_cnt, why=why)
+    return frame_letter(uplink, PoisonError(DeadLetterCode.CODEC_FAILURE, why))
+
+
+def frame_letter(uplink: UplinkReceived, poison: PoisonError) -> Event:
+    """A frame's dead letter, for the outbox: it leaves if and when the transaction that wrote it is committed."""
+    letter = dead_letter(
+        poison,
+        service=SERVICE,
+        origin="jetstream",
+        address=subjects.uplink(uplink.dev_eui),
+        body=encode(uplink),
+        received_at=uplink.received_at,
+        source=uplink.source,
+    )
+    return Event(subject=subject_of(letter), type=DEAD_LETTER_TYPE, payload=encode_dead_letter(letter))
 
 
 def _hear(frame: Placed, sensed: list[Sensed], stays: list[StayBegun | StayEnded], late: list[Placed]) -> None:

@@ -23,7 +23,8 @@ from occupancy_engine.settings import RetentionSettings
 from occupancy_engine.store import devices as device_rows
 from occupancy_engine.store import spaces as space_rows
 from occupancy_engine.store import upkeep
-from occupancy_engine.store.devices import Due
+from occupancy_engine.store import watermarks as watermark_rows
+from occupancy_engine.store.watermarks import Due
 from occupancy_engine.watermarks import Watermarks
 from parking_chassis.isolation import failure_of
 from parking_chassis.postgres import Connection, Pool
@@ -36,17 +37,17 @@ AT_ONCE = 500
 
 
 async def every(seconds: float, stop: asyncio.Event, work: Callable[[], Awaitable[object]]) -> None:
-    """Do `work` again and again until the service stops; what is away is waited for.
-
-    A clock that fails says so in the log and is tried again: it must not take the uplinks' path down with it.
-    """
-    clock = getattr(work, "__name__", "clock")
+    """Do `work` again and again until the service stops: what is away is waited for, what fails is told and retried."""
+    name = getattr(work, "__name__", "clock")
     while not stop.is_set():
-        failure = await failure_of(work())
-        if isinstance(failure, DEPENDENCY_AWAY):
-            log.warning("clock_postponed", clock=clock, error=repr(failure))
-        elif failure is not None:
-            log.error("clock_failed", clock=clock, exc_info=failure)
+        match await failure_of(work()):
+            case None:
+                pass
+            case failure if isinstance(failure, DEPENDENCY_AWAY):
+                log.warning("clock_postponed", clock=name, error=repr(failure))
+            case failure:
+                metrics.CLOCK_FAILURES.labels(name).inc()
+                log.error("clock_failed", clock=name, exc_info=failure)
         if await until_stopped(stop, seconds):
             return
 
@@ -66,7 +67,7 @@ class Clocks:
         changed = 0
         while True:
             async with self._pool.acquire() as connection, connection.transaction():
-                due = await device_rows.devices_due(connection, AT_ONCE)
+                due = await watermark_rows.devices_due(connection, AT_ONCE)
                 settled = await _settle_due(connection, due)
             changed += settled
             if len(due) < AT_ONCE or settled == 0:
@@ -90,13 +91,15 @@ class Clocks:
                     changes.append(change)
             await space_rows.write_shown(connection, list(spaces.values()), changes)
 
+    async def take_in_stranded(self) -> None:
+        """Take in the frames that wait for nothing any more."""
+        await take_in_stranded(self._pool, self._decoders)
+
     async def keep_house(self) -> None:
-        """Make the coming partitions, drop what has been kept long enough, and take in what was left behind."""
+        """Make the coming partitions, and drop what has been kept long enough."""
         async with self._pool.acquire() as connection, connection.transaction():
             await upkeep.keep_partitions(connection, self._retention)
             await upkeep.prune(connection, self._retention)
-        async with self._pool.acquire() as connection, connection.transaction():
-            await take_in_stranded(connection, self._decoders)
 
 
 async def _settle_due(connection: Connection, due: list[Due]) -> int:

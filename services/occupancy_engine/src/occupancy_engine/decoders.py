@@ -21,6 +21,7 @@ from parking_contracts.uplink import UplinkReceived
 
 OBJECT = "object"
 DISPLAY_INTERVAL_SECONDS = 3600
+REMEMBERED_CHOICES = 500_000
 OBJECT_INTERVAL_SECONDS = 86_400
 
 
@@ -83,6 +84,8 @@ class Decoders:
         """
         key = (codec, heartbeat_seconds, uplink.device_profile_name, uplink.dev_eui)
         if key not in self._chosen:
+            if len(self._chosen) >= REMEMBERED_CHOICES:
+                self._chosen.clear()
             self._chosen[key] = self._choose(uplink, codec, heartbeat_seconds)
         decoder = self._chosen[key]
         if decoder is None and mapping is not None and bytes(uplink.object) != b"null":

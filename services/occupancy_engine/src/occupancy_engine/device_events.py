@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from occupancy_engine.store import device_facts
-from occupancy_engine.store.devices import bindings
+from occupancy_engine.store.bindings import bindings_of
 from parking_chassis.dead_letters import UNREADABLE, PoisonError
 from parking_chassis.postgres import Pool
 from parking_contracts.device import DeviceFact, DeviceLocated, DeviceLogged, DeviceStatus
@@ -31,7 +31,7 @@ def read_device_event(subject: str, body: bytes) -> DeviceFact | None:
 async def take_device_event(pool: Pool, fact: DeviceFact) -> None:
     """Note a fact on its device; one of an unbound application or an unknown device is let go."""
     async with pool.acquire() as connection, connection.transaction():
-        bound = await bindings(connection, {(fact.source, fact.application_id)})
+        bound = await bindings_of(connection, {(fact.source, fact.application_id)})
         for binding in bound.values():
             if isinstance(fact, DeviceStatus):
                 await device_facts.note_status(connection, binding.tenant_id, fact)

@@ -18,7 +18,8 @@ from occupancy_engine.domain.stays import Place
 from occupancy_engine.domain.times import occurred_at, session_time
 from occupancy_engine.store import devices as device_rows
 from occupancy_engine.store import readings as reading_rows
-from occupancy_engine.store.devices import Binding, DeviceKey
+from occupancy_engine.store.bindings import Binding, bindings_of
+from occupancy_engine.store.devices import DeviceKey
 from parking_chassis.postgres import Connection
 from parking_codecs.codec import CodecError, Observation
 from parking_contracts.uplink import UplinkReceived
@@ -75,7 +76,7 @@ class Placed(msgspec.Struct):
 
 async def look_up(connection: Connection, uplinks: Sequence[UplinkReceived], decoders: Decoders) -> Known:
     """Lock the devices of these frames; a new device of a bound application is made if something can read it."""
-    bindings = await device_rows.bindings(connection, {(one.source, one.application_id) for one in uplinks})
+    bindings = await bindings_of(connection, {(one.source, one.application_id) for one in uplinks})
     nobody = Known(decoders, bindings)
     wanted: dict[DeviceKey, UplinkReceived] = {}
     for one in uplinks:

@@ -22,6 +22,7 @@ UPLINK_AGE_SECONDS = Histogram(
 )
 COMMANDS = Counter("parkstream_engine_commands_total", "Commands answered", ["command", "outcome"])
 DEAD_LETTERS = Counter("parkstream_engine_dead_letters_total", "Messages set aside as poison", ["code"])
+CLOCK_FAILURES = Counter("parkstream_engine_clock_failures_total", "Clocks that failed unexpectedly", ["clock"])
 DEVICES_SILENT = Counter("parkstream_engine_devices_silent_total", "Devices that fell silent")
 WATERMARK_AGE_SECONDS = Gauge(
     "parkstream_engine_watermark_age_seconds", "How far a source's watermark is behind now", ["source"]

@@ -13,6 +13,7 @@ from occupancy_engine.history import repair_stays
 from occupancy_engine.sensing import Sensed, sensor_layer, show_sensed
 from occupancy_engine.store import devices as device_rows
 from occupancy_engine.store import payloads
+from occupancy_engine.store.bindings import bindings_of
 from occupancy_engine.store.payloads import StoredPayload
 from occupancy_engine.store.readings import Stretch
 from parking_chassis.postgres import Connection
@@ -26,7 +27,7 @@ async def redecode_again(connection: Connection, uplink: UplinkReceived, decoder
 
     Returns why this frame still cannot be read, or None: it is readable now, says nothing, or belongs to nobody.
     """
-    bound = await device_rows.bindings(connection, {(uplink.source, uplink.application_id)})
+    bound = await bindings_of(connection, {(uplink.source, uplink.application_id)})
     for binding in bound.values():
         key = (binding.tenant_id, uplink.dev_eui)
         await redecode(connection, *key, decoders, since=None, only_failed=True)
@@ -49,7 +50,7 @@ async def redecode(
     device = (await device_rows.lock_devices(connection, [(tenant_id, dev_eui)])).get((tenant_id, dev_eui))
     if device is None:
         return None
-    bound = await device_rows.bindings(connection, {(device.source or "", device.application_id or "")})
+    bound = await bindings_of(connection, {(device.source or "", device.application_id or "")})
     mapping = next((binding.mapping for binding in bound.values()), None)
     read = 0
     changed: list[StoredPayload] = []

@@ -36,8 +36,7 @@ def read_reservation(subject: str, body: bytes) -> ReservationEvent | None:
 async def take_reservation(pool: Pool, event: ReservationEvent) -> None:
     """Give the space its reservation layer, or take it away; repeated and overtaken events change nothing."""
     async with pool.acquire() as connection, connection.transaction():
-        spaces = await space_rows.lock_spaces(connection, [(event.tenant_id, event.space_id)])
-        space = spaces.get(event.space_id)
+        space = await space_rows.lock_space(connection, event.tenant_id, event.space_id)
         if space is None:
             return
         now = datetime.now(UTC)

@@ -37,7 +37,7 @@ async def show_sensed(connection: Connection, sensed: Sequence[Sensed]) -> list[
     spaces = await space_rows.lock_spaces(connection, {(one.tenant_id, one.space_id) for one in sensed})
     changes = []
     for one in sensed:
-        space = spaces.get(one.space_id)
+        space = spaces.get((one.tenant_id, one.space_id))
         if space is None or space.layers.sensor is None:
             continue
         change = show(space, msgspec.structs.replace(space.layers, sensor=one.sensor), one.cause)

@@ -29,6 +29,7 @@ class EngineSettings(ServiceSettings, DatabaseSettings, RetentionSettings):
     purge_seconds: float = Field(default=1.0, gt=0, description="how often handled uplinks leave the stream")
     silence_sweep_seconds: float = Field(default=5.0, gt=0)
     overdue_sweep_seconds: float = Field(default=1.0, gt=0)
+    orphan_sweep_seconds: float = Field(default=5.0, gt=0, description="how often left orphans are taken in")
     upkeep_seconds: float = Field(default=3600.0, gt=0)
     source_outage_seconds: float = Field(default=60.0, gt=0, description="a longer gap between ticks is an outage")
     device_profiles_file: Path | None = Field(default=None, description="overrides per ChirpStack device profile")

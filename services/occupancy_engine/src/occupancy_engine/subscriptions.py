@@ -8,6 +8,7 @@ from faststream import AckPolicy
 from faststream.nats import JStream, NatsBroker, NatsMessage, PullSub
 from nats.aio.client import Client
 
+from occupancy_engine import SERVICE
 from occupancy_engine.commands.desk import open_desk
 from occupancy_engine.decoders import Decoders
 from occupancy_engine.device_events import read_device_event, take_device_event
@@ -18,7 +19,6 @@ from parking_chassis.postgres import Pool
 from parking_chassis.subscriber import Settler
 from parking_contracts.streams import DEVICES, RESERVATIONS, Stream
 
-SERVICE = "occupancy_engine"
 FETCH_SECONDS = 5.0
 Handler = Callable[[bytes, NatsMessage], Awaitable[None]]
 
@@ -61,3 +61,12 @@ def _subscriber(broker: NatsBroker, stream: Stream) -> Callable[[Handler], objec
         ack_policy=AckPolicy.MANUAL,
         decoder=raw_body,
     )
+
+
+def broker_check(broker: NatsBroker) -> Callable[[], Awaitable[str | None]]:
+    """A health check of the broker's own connection, which carries commands and the quiet streams."""
+
+    async def check() -> str | None:
+        return None if await broker.ping(timeout=2) else "commands and quiet streams: not connected, trying again"
+
+    return check

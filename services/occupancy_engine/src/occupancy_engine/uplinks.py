@@ -17,13 +17,20 @@ import asyncpg
 import msgspec
 import structlog
 
-from occupancy_engine import metrics
-from occupancy_engine.batch import TakenIn, Undecodable, take_in
+from occupancy_engine import SCHEMA, SERVICE, metrics
+from occupancy_engine.batch import TakenIn, codec_failure, take_in
 from occupancy_engine.decoders import Decoders
 from occupancy_engine.redecoding import redecode_again
 from occupancy_engine.watermarks import Watermarks
-from parking_chassis.dead_letters import UNREADABLE, PoisonError, dead_letter, encode_dead_letter, subject_of
+from parking_chassis.dead_letters import (
+    UNREADABLE,
+    PoisonError,
+    dead_letter,
+    encode_dead_letter,
+    subject_of,
+)
 from parking_chassis.isolation import failure_of
+from parking_chassis.outbox import write_events
 from parking_chassis.postgres import DATABASE_AWAY, Pool
 from parking_chassis.pull_consumer import Delivery, PullConsumer
 from parking_chassis.subscriber import ATTEMPTS, Attempts
@@ -34,8 +41,8 @@ from parking_contracts.uplink import Tick, UplinkReceived
 
 log = structlog.get_logger()
 
-SERVICE = "occupancy_engine"
 REPLAY_HEADER = b"Parkstream-Replay"
+TICK_SUBJECT = subjects.TICK.encode()
 RETRY_SECONDS = 1.0
 NAK_SECONDS = 2.0
 
@@ -67,7 +74,6 @@ class Uplinks:
         self._decoders = decoders
         self._watermarks = watermarks
         self._attempts = Attempts()
-        self.database_away: str | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Handle batches until the service stops; the batch in hand is finished, the rest given back."""
@@ -92,59 +98,47 @@ class Uplinks:
         metrics.BATCH_SECONDS.observe(time.perf_counter() - started)
 
     async def _read(self, deliveries: Sequence[Delivery]) -> tuple[list[Work], list[tuple[Delivery, Tick]]]:
-        """Tell uplinks, ticks and poison apart; poison is set aside at once."""
+        """Tell uplinks and ticks apart; what is neither is set aside at once."""
         work: list[Work] = []
         ticks: list[tuple[Delivery, Tick]] = []
+        poison: list[tuple[Delivery, PoisonError]] = []
         for delivery in deliveries:
             try:
-                work.append(Work(delivery, _decode_uplink(delivery.payload)))
-            except UNREADABLE as error:
-                try:
+                if delivery.subject == TICK_SUBJECT:
                     ticks.append((delivery, _decode_tick(delivery.payload)))
-                except UNREADABLE:
-                    poison = PoisonError(DeadLetterCode.INVALID_EVENT, f"not an UplinkReceived: {error}")
-                    await self._set_aside([(delivery.payload, delivery.subject.decode(), poison, 1)])
-                    await self._consumer.ack([delivery])
+                else:
+                    work.append(Work(delivery, _decode_uplink(delivery.payload)))
+            except UNREADABLE as error:
+                poison.append((delivery, PoisonError(DeadLetterCode.INVALID_EVENT, f"not as in the contract: {error}")))
+        await self._set_aside(poison)
         return work, ticks
 
     async def _commit(self, work: Sequence[Work]) -> None:
         """Take the frames in and commit, however long the database stays away; then acknowledge."""
+        away = False
         while True:
             try:
-                taken, unreadable = await self._take_in(work)
+                taken = await self._take_in(work)
                 break
             except DATABASE_AWAY as error:
-                if self.database_away is None:
+                if not away:
                     log.warning("database_away", error=repr(error), messages=len(work))
-                self.database_away = repr(error)
+                away = True
                 await self._consumer.keep_alive([one.delivery for one in work])
                 await asyncio.sleep(RETRY_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311  jitter
-        self.database_away = None
-        await self._set_aside(
-            [
-                (
-                    msgspec.json.encode(one.uplink),
-                    subjects.uplink(one.uplink.dev_eui),
-                    PoisonError(DeadLetterCode.CODEC_FAILURE, one.detail),
-                    1,
-                )
-                for one in unreadable
-            ]
-        )
         await self._consumer.ack([one.delivery for one in work])
         _count(work, taken)
 
-    async def _take_in(self, work: Sequence[Work]) -> tuple[TakenIn, list[Undecodable]]:
-        """Commit a batch; what came of it, and the frames to be shown to people, replays that failed again included."""
+    async def _take_in(self, work: Sequence[Work]) -> TakenIn:
+        """Commit a batch. A replayed frame is known already: what it could not say before is read again."""
         async with self._pool.acquire() as connection, connection.transaction():
             taken = await take_in(connection, [one.uplink for one in work], self._decoders)
-            unreadable = list(taken.undecodable)
             for one in work:
-                if one.delivery.header(REPLAY_HEADER) is None or any(one.uplink is new.uplink for new in unreadable):
+                if one.delivery.header(REPLAY_HEADER) is None or any(one.uplink is new for new in taken.unreadable):
                     continue
                 if why := await redecode_again(connection, one.uplink, self._decoders):
-                    unreadable.append(Undecodable(one.uplink, why))
-            return taken, unreadable
+                    await write_events(connection, SCHEMA, [codec_failure(one.uplink, why)])
+            return taken
 
     async def _handle_alone(self, one: Work) -> None:
         key = str(one.delivery.stream_sequence)
@@ -164,40 +158,33 @@ class Uplinks:
         self._attempts.forget(key)
 
     async def _give_up(self, one: Work, poison: PoisonError, attempts: int) -> None:
-        await self._set_aside([(one.delivery.payload, subjects.uplink(one.uplink.dev_eui), poison, attempts)])
-        await self._consumer.ack([one.delivery])
+        await self._set_aside([(one.delivery, poison)], attempts)
 
-    async def _set_aside(self, letters: Sequence[tuple[bytes, str, PoisonError, int]]) -> None:
-        """Publish dead letters and wait until they are durable."""
-        if not letters:
-            return
-        waiting = len(letters)
-        done = asyncio.Event()
-
-        def confirmed() -> None:
-            nonlocal waiting
-            waiting -= 1
-            if waiting == 0:
-                done.set()
-
-        for body, address, poison, attempts in letters:
-            letter = dead_letter(
-                poison,
+    async def _set_aside(self, poison: Sequence[tuple[Delivery, PoisonError]], attempts: int = 1) -> None:
+        """Publish dead letters, wait until they are durable, then acknowledge what they stand for."""
+        letters = [
+            dead_letter(
+                error,
                 service=SERVICE,
                 origin="jetstream",
-                address=address,
-                body=body,
-                received_at=datetime.now(UTC),
+                address=delivery.subject.decode(errors="replace"),
+                body=delivery.payload,
+                received_at=delivery.stored_at,
                 attempts=attempts,
             )
-            metrics.DEAD_LETTERS.labels(poison.code).inc()
-            log.error("uplink_dead_lettered", address=address, code=poison.code, detail=poison.detail)
-            self._dead_letters.submit(Publication(subject_of(letter), encode_dead_letter(letter), letter.id, confirmed))
-        await done.wait()
+            for delivery, error in poison
+        ]
+        for letter in letters:
+            metrics.DEAD_LETTERS.labels(letter.code).inc()
+            log.error("uplink_dead_lettered", address=letter.address, code=letter.code, detail=letter.detail)
+        await self._dead_letters.publish_all(
+            [Publication(subject_of(letter), encode_dead_letter(letter), letter.id) for letter in letters]
+        )
+        await self._consumer.ack([delivery for delivery, _ in poison])
 
 
 def _count(work: Sequence[Work], taken: TakenIn) -> None:
-    undecodable = len(taken.undecodable)
+    undecodable = len(taken.unreadable)
     new = len(work) - taken.duplicates - taken.orphans - undecodable
     for outcome, count in (
         ("new", new),

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import structlog
 
 from occupancy_engine import metrics
-from occupancy_engine.store import devices as device_rows
+from occupancy_engine.store import watermarks as watermark_rows
 from parking_chassis.postgres import Pool
 from parking_chassis.pull_consumer import PullConsumer
 from parking_contracts.uplink import Tick
@@ -45,5 +45,5 @@ class Watermarks:
         newest = {tick.source: tick.at for tick in sorted(passed, key=lambda tick: tick.at)}
         for source, at in newest.items():
             async with self._pool.acquire() as connection:
-                await device_rows.move_watermark(connection, source, at, self._outage_seconds)
+                await watermark_rows.move_watermark(connection, source, at, self._outage_seconds)
             metrics.WATERMARK_AGE_SECONDS.labels(source).set((datetime.now(UTC) - at).total_seconds())

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from faststream.nats import NatsBroker
 
-from occupancy_engine import metrics
+from occupancy_engine import SCHEMA, metrics
 from occupancy_engine.commands import sites, spaces
 from occupancy_engine.commands.devices import DeviceCommands
 from occupancy_engine.decoders import Decoders
 from parking_chassis.command_desk import Act, CommandDesk
 from parking_chassis.postgres import Pool
 from parking_contracts import device_commands, space_commands
-
-SCHEMA = "occupancy"
 
 
 def command_table(decoders: Decoders) -> dict[str, tuple[type, Act]]:

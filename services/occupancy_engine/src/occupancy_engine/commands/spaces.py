@@ -61,7 +61,7 @@ async def update(connection: Connection, command: Command[UpdateSpace]) -> Space
 async def _update(connection: Connection, command: Command[UpdateSpace], euis: dict[str, Any]) -> SpaceView | Refusal:
     body, tenant_id = command.body, command.tenant_id
     held = await sensors.hold(connection, tenant_id, body.id, euis.get("sensor_eui"))
-    space = (await space_rows.lock_spaces(connection, [(tenant_id, body.id)])).get(body.id)
+    space = await space_rows.lock_space(connection, tenant_id, body.id)
     if space is None:
         return not_found("space", body.id)
     if not sensors.holds_sensor_of(held, space):
@@ -85,7 +85,7 @@ async def delete(connection: Connection, command: Command[DeleteSpace]) -> Space
     """Take a space away: its code, sensor and display are free again, its running stay ends."""
     tenant_id, space_id = command.tenant_id, command.body.id
     held = await sensors.hold(connection, tenant_id, space_id, None)
-    space = (await space_rows.lock_spaces(connection, [(tenant_id, space_id)])).get(space_id)
+    space = await space_rows.lock_space(connection, tenant_id, space_id)
     if space is None:
         return not_found("space", space_id)
     if not sensors.holds_sensor_of(held, space):
@@ -98,7 +98,7 @@ async def delete(connection: Connection, command: Command[DeleteSpace]) -> Space
 async def set_state(connection: Connection, command: Command[SetSpaceState]) -> SpaceView | Refusal:
     """Set the override, or clear it with `free`, which never hides a lower layer."""
     body, now = command.body, datetime.now(UTC)
-    space = (await space_rows.lock_spaces(connection, [(command.tenant_id, body.id)])).get(body.id)
+    space = await space_rows.lock_space(connection, command.tenant_id, body.id)
     if space is None:
         return not_found("space", body.id)
     if body.until is not None and body.until <= now:

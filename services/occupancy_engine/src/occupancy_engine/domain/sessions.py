@@ -16,6 +16,7 @@ import msgspec
 
 WINDOW = 64
 PAST_SESSIONS = 4
+RESET_GRACE = timedelta(minutes=1)
 UNTIMED_GRACE = timedelta(minutes=5)
 _WINDOW_MASK = (1 << WINDOW) - 1
 
@@ -91,6 +92,9 @@ def _place_in_same_address(sessions: Sessions, current: Session, frame: Frame) -
         seen = ((current.seen << ahead) | 1) & _WINDOW_MASK if ahead < WINDOW else 1
         moved = Session(current.dev_addr, current.session_at, frame.f_cnt, seen, frame.at)
         return Placement(Arrival.NEWEST, current.session_at, Sessions(moved, sessions.past))
+    if ahead < 0 and frame.timed and frame.at > current.highest_at + RESET_GRACE:
+        # Behind what was heard and yet much later: the counter has started again without a new address.
+        return _open(sessions, frame)
     if ahead > -WINDOW:
         bit = 1 << -ahead
         if current.seen & bit:

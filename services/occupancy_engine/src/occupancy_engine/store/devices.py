@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -15,38 +14,9 @@ from occupancy_engine.domain.sessions import Session, Sessions
 from occupancy_engine.domain.stays import Reading
 from occupancy_engine.store.columns import columns
 from parking_chassis.postgres import Connection
-from parking_codecs.object_mapping import ObjectMapping
-from parking_contracts.device_commands import Clock
 
 DeviceKey = tuple[UUID, str]
 _SIGN = 1 << 63
-
-
-class Binding(msgspec.Struct, frozen=True):
-    """Whom an application belongs to, which clock it follows, and how its `object` is read."""
-
-    tenant_id: UUID
-    clock: Clock
-    mapping: ObjectMapping | None
-
-
-async def bindings(connection: Connection, applications: Collection[tuple[str, str]]) -> dict[tuple[str, str], Binding]:
-    """The bindings of these (source, application id) pairs; the unbound ones are missing."""
-    rows = await connection.fetch(
-        """
-        SELECT a.* FROM unnest($1::text[], $2::text[]) AS wanted (source, application_id)
-        JOIN occupancy.applications a USING (source, application_id)
-        """,
-        *columns(applications, 2),
-    )
-    return {
-        (row["source"], row["application_id"]): Binding(
-            row["tenant_id"],
-            row["clock"],
-            row["object_mapping"] and msgspec.convert(row["object_mapping"], ObjectMapping),
-        )
-        for row in rows
-    }
 
 
 async def lock_devices(connection: Connection, keys: Collection[DeviceKey]) -> dict[DeviceKey, Device]:
@@ -271,45 +241,4 @@ def _settled(device: Device) -> tuple[Any, ...]:
         device.flap_at,
         device.decoder_errors,
         device.last_error,
-    )
-
-
-class Due(msgspec.Struct, frozen=True):
-    """A device that a clock should look at, with its source's watermark."""
-
-    key: DeviceKey
-    heard_until: datetime
-    resumed_at: datetime
-
-
-async def devices_due(connection: Connection, limit: int) -> list[Due]:
-    """Devices that may have fallen silent, or whose held-back change may have lasted, by their source's watermark."""
-    rows = await connection.fetch(
-        """
-        SELECT d.tenant_id, d.dev_eui, w.heard_until, w.resumed_at
-        FROM occupancy.devices d JOIN occupancy.source_watermarks w USING (source)
-        WHERE (NOT d.silent AND d.occupied IS NOT NULL AND w.heard_until > greatest(
-                  d.reading_received_at + make_interval(secs => d.silence_seconds),
-                  w.resumed_at + make_interval(secs => d.interval_seconds)))
-           OR d.pending_due_at <= w.heard_until
-        ORDER BY d.tenant_id, d.dev_eui LIMIT $1
-        """,
-        limit,
-    )
-    return [Due((row["tenant_id"], row["dev_eui"]), row["heard_until"], row["resumed_at"]) for row in rows]
-
-
-async def move_watermark(connection: Connection, source: str, heard_until: datetime, outage_seconds: float) -> None:
-    """Say that everything of `source` up to `heard_until` is handled. A long gap before it was an outage."""
-    await connection.execute(
-        """
-        INSERT INTO occupancy.source_watermarks AS w (source, heard_until, resumed_at) VALUES ($1, $2, $2)
-        ON CONFLICT (source) DO UPDATE SET
-            heard_until = greatest(w.heard_until, excluded.heard_until),
-            resumed_at = CASE WHEN excluded.heard_until - w.heard_until > make_interval(secs => $3)
-                              THEN excluded.heard_until ELSE w.resumed_at END
-        """,
-        source,
-        heard_until,
-        outage_seconds,
     )

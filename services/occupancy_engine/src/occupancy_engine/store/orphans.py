@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 
+import asyncpg
 import msgspec
 
 from occupancy_engine.store.columns import columns
@@ -30,7 +32,7 @@ async def insert_orphans(connection: Connection, orphans: Sequence[tuple[UplinkR
                         one.source,
                         one.application_id,
                         one.dev_eui,
-                        one.deduplication_id,
+                        one.deduplication_id or hashlib.sha256(encode(one)).hexdigest(),
                         why,
                         encode(one),
                         one.received_at,
@@ -43,32 +45,42 @@ async def insert_orphans(connection: Connection, orphans: Sequence[tuple[UplinkR
 
 
 async def take_orphans(
-    connection: Connection, source: str, application_id: str, dev_eui: str | None = None
+    connection: Connection, source: str, application_id: str, dev_eui: str | None, limit: int
 ) -> list[UplinkReceived]:
-    """Take the waiting frames of an application (or of one device of it) out, oldest first."""
+    """Take the oldest waiting frames of an application (or of one device of it) out, in order."""
     rows = await connection.fetch(
         """
-        DELETE FROM occupancy.orphan_frames
-        WHERE source = $1 AND application_id = $2 AND ($3::text IS NULL OR dev_eui = $3)
+        DELETE FROM occupancy.orphan_frames WHERE id IN (
+            SELECT id FROM occupancy.orphan_frames
+            WHERE source = $1 AND application_id = $2 AND ($3::text IS NULL OR dev_eui = $3)
+            ORDER BY id LIMIT $4 FOR UPDATE SKIP LOCKED)
         RETURNING id, envelope
         """,
         source,
         application_id,
         dev_eui,
+        limit,
     )
-    ordered = sorted(rows, key=lambda row: row["id"])
-    return [msgspec.json.decode(row["envelope"], type=UplinkReceived) for row in ordered]
+    return _in_order(rows)
 
 
-async def stranded(connection: Connection) -> list[tuple[str, str, str]]:
-    """(source, application id, device) of waiting frames that wait for nothing any more."""
+async def take_stranded(connection: Connection, limit: int) -> list[UplinkReceived]:
+    """Take the oldest frames out that wait for nothing any more: their application is bound, or their codec set."""
     rows = await connection.fetch(
         """
-        SELECT DISTINCT o.source, o.application_id, o.dev_eui FROM occupancy.orphan_frames o
-        JOIN occupancy.applications a USING (source, application_id)
-        LEFT JOIN occupancy.devices d ON d.tenant_id = a.tenant_id AND d.dev_eui = o.dev_eui
-        WHERE o.reason = 'unknown_application' OR d.codec IS NOT NULL
-        ORDER BY o.source, o.application_id, o.dev_eui
-        """
+        DELETE FROM occupancy.orphan_frames WHERE id IN (
+            SELECT o.id FROM occupancy.orphan_frames o
+            JOIN occupancy.applications a USING (source, application_id)
+            LEFT JOIN occupancy.devices d ON d.tenant_id = a.tenant_id AND d.dev_eui = o.dev_eui
+            WHERE o.reason = 'unknown_application' OR d.codec IS NOT NULL
+            ORDER BY o.id LIMIT $1 FOR UPDATE OF o SKIP LOCKED)
+        RETURNING id, envelope
+        """,
+        limit,
     )
-    return [(row["source"], row["application_id"], row["dev_eui"]) for row in rows]
+    return _in_order(rows)
+
+
+def _in_order(rows: Sequence[asyncpg.Record]) -> list[UplinkReceived]:
+    ordered = sorted(rows, key=lambda row: row["id"])
+    return [msgspec.json.decode(row["envelope"], type=UplinkReceived) for row in ordered]

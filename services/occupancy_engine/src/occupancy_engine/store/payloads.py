@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -22,13 +23,14 @@ class StoredPayload(msgspec.Struct, frozen=True):
     received_at: datetime
     f_port: int
     payload: bytes
-    object: object
+    object: Any
     occupied: bool | None
     codec: str | None
     decode_error: str | None
     battery_volts: float | None
     battery_percent: float | None
     temperature_celsius: float | None
+    attributes: dict[str, Any] | None
 
     def as_uplink(self, device: Device) -> UplinkReceived:
         """The frame as far as a decoder needs it."""
@@ -51,7 +53,9 @@ class StoredPayload(msgspec.Struct, frozen=True):
             return False
         if observation is None:
             return True
-        return self.occupied == observation.occupied and all(
+        if (self.occupied, self.attributes or {}) != (observation.occupied, observation.attributes):
+            return False
+        return all(
             _same(stored, read)
             for stored, read in (
                 (self.battery_volts, observation.battery_volts),
@@ -72,7 +76,7 @@ async def stored_payloads(
     cursor = connection.cursor(
         """
         SELECT session_at, f_cnt, received_at, f_port, payload, object, occupied, codec, decode_error, battery_volts,
-            battery_percent, temperature_celsius
+            battery_percent, temperature_celsius, attributes
         FROM occupancy.sensor_readings
         WHERE tenant_id = $1 AND dev_eui = $2 AND f_port <> 0 AND length(payload) > 0
           AND ($3::timestamptz IS NULL OR received_at >= $3) AND (NOT $4 OR decode_error IS NOT NULL)

@@ -9,9 +9,9 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
+from occupancy_engine import SCHEMA
 from occupancy_engine.domain.layers import Layers, Shown
 from occupancy_engine.domain.showing import Space
-from occupancy_engine.store.spaces import SCHEMA
 from parking_chassis.outbox import Event, write_events
 from parking_chassis.postgres import Connection
 from parking_contracts import subjects

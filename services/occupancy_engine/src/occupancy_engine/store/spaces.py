@@ -9,6 +9,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
+from occupancy_engine import SCHEMA
 from occupancy_engine.domain.layers import Layers, Override, Reserved, Sensor, Shown
 from occupancy_engine.domain.showing import Space
 from occupancy_engine.store.columns import columns
@@ -16,9 +17,6 @@ from parking_chassis.outbox import Event, write_events
 from parking_chassis.postgres import Connection
 from parking_contracts import subjects
 from parking_contracts.space import EVENT_TYPES, Layer, SpaceState, SpaceStateChanged
-
-SCHEMA = "occupancy"
-
 
 _COLUMNS = """
     s.tenant_id, s.id, s.site_id, s.code, s.kind, s.zone, s.sensor_eui, s.created_at, s.override_state,
@@ -28,8 +26,12 @@ _COLUMNS = """
 """
 
 
-async def lock_spaces(connection: Connection, keys: Collection[tuple[UUID, UUID]]) -> dict[UUID, Space]:
-    """Lock these (tenant, space) rows, in one order for everybody. Deleted ones are missing."""
+SpaceKey = tuple[UUID, UUID]
+"""(tenant, space): an id is chosen by its tenant, and another may choose the same."""
+
+
+async def lock_spaces(connection: Connection, keys: Collection[SpaceKey]) -> dict[SpaceKey, Space]:
+    """Lock these rows, in one order for everybody. Deleted ones are missing."""
     rows = await connection.fetch(
         f"""
         SELECT {_COLUMNS} FROM occupancy.spaces s
@@ -39,7 +41,7 @@ async def lock_spaces(connection: Connection, keys: Collection[tuple[UUID, UUID]
         """,  # noqa: S608  the constant above
         *columns(keys, 2),
     )
-    return {row["id"]: read_space(row) for row in rows}
+    return {(row["tenant_id"], row["id"]): read_space(row) for row in rows}
 
 
 def read_space(row: asyncpg.Record) -> Space:
@@ -184,7 +186,7 @@ def _event(change: SpaceStateChanged) -> Event:
     )
 
 
-async def spaces_overdue(connection: Connection, now: datetime, limit: int) -> list[tuple[UUID, UUID]]:
+async def spaces_overdue(connection: Connection, now: datetime, limit: int) -> list[SpaceKey]:
     """(tenant, space) of live spaces whose override or reservation should have ended."""
     rows = await connection.fetch(
         """
@@ -206,3 +208,8 @@ async def write_released(connection: Connection, space: Space) -> None:
         space.id,
         space.released_last,
     )
+
+
+async def lock_space(connection: Connection, tenant_id: UUID, space_id: UUID) -> Space | None:
+    """Lock one live space."""
+    return (await lock_spaces(connection, [(tenant_id, space_id)])).get((tenant_id, space_id))
