@@ -27,8 +27,8 @@ async def problems(engine: Service) -> dict[str, str]:
     return answer.json().get("problems", {})
 
 
-async def complains_of(engine: Service, name: str) -> bool:
-    return set(await problems(engine)) == {name}
+async def complains_of(engine: Service, *names: str) -> bool:
+    return set(await problems(engine)) == set(names)
 
 
 async def no_dead_letters(bus: nats.NATS) -> bool:
@@ -98,7 +98,7 @@ async def test_a_nats_that_is_away_is_waited_for(private_nats, database, run_ser
     await bus.close()
 
     private_nats.kill()
-    await eventually(lambda: complains_of(engine, "nats"))
+    await eventually(lambda: complains_of(engine, "nats", "commands"))
     # Something to say while nobody listens.
     await connection.execute(
         "UPDATE occupancy.spaces SET override_state = 'maintenance', override_since = now(), override_until = now(), "
@@ -159,3 +159,12 @@ async def test_an_engine_that_starts_before_nats_says_so_and_stops_when_told(pri
     assert hasty.stop() == 0
     private_nats.start()
     await patient.wait_ready()
+
+
+async def test_an_engine_stops_when_told_while_nats_is_away(private_nats, database, run_service):
+    url = private_nats.login().url
+    await apply_streams(url)
+    engine = await run_service("occupancy_engine", {"PARKSTREAM_DATABASE_URL": database, "PARKSTREAM_NATS_URL": url})
+    private_nats.kill()
+    await eventually(lambda: complains_of(engine, "nats", "commands"))
+    assert engine.stop() == 0
