@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from parking_contracts import streams, subjects
+from parking_contracts import reservation, space, streams, subjects
 from parking_contracts.errors import DeadLetterCode
 
 TENANT, SPACE = UUID(int=1), UUID(int=2)
@@ -59,6 +59,11 @@ def test_subjects_spell_the_grammar_out() -> None:
     assert subjects.reservation(TENANT, SPACE, "released") == f"parking.v1.reservation.{TENANT}.{SPACE}.released"
     assert subjects.dead_letter("uplink_ingestor", "oversize") == "parking.v1.dead.uplink_ingestor.oversize"
     assert subjects.command("occupancy", "site.create") == "parking.v1.command.occupancy.site.create"
+
+
+def test_subjects_call_an_event_as_its_type_does() -> None:
+    names = [subjects.event_of(name) for name in (space.EVENT_TYPES | reservation.EVENT_TYPES).values()]
+    assert names == ["created", "updated", "deleted", "state_changed", "opened", "released"]
 
 
 def test_dead_letter_codes_are_single_subject_tokens() -> None:

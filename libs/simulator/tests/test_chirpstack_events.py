@@ -9,6 +9,7 @@ from google.protobuf import json_format
 from hypothesis import given
 from hypothesis import strategies as st
 
+from parking_contracts.subjects import EventName
 from parking_simulator import chirpstack_events as events
 
 INFO_JSON = {
@@ -199,7 +200,7 @@ def test_json_is_written_as_by_chirpstack(event: events.Event, expected: dict[st
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_protobuf_says_the_same_as_json(name: events.EventName) -> None:
+def test_protobuf_says_the_same_as_json(name: EventName) -> None:
     event, _ = CASES[name]
     from_json = json_format.Parse(events.encode_json(event), events.MESSAGES[name]())
     from_protobuf = events.MESSAGES[name].FromString(events.encode_protobuf(event))

@@ -16,8 +16,6 @@ ROOT = "parking.v1"
 DeviceEventName = Literal["join", "ack", "txack", "log", "status", "location"]
 EventName = Literal["up"] | DeviceEventName
 EVENTS: tuple[EventName, ...] = ("up", *get_args(DeviceEventName))
-SpaceEventName = Literal["created", "updated", "deleted", "state_changed"]
-ReservationEventName = Literal["opened", "released"]
 
 TICK = f"{ROOT}.tick"
 ALL_UPLINKS = f"{ROOT}.uplink.>"
@@ -39,14 +37,19 @@ def device(event: DeviceEventName, dev_eui: str) -> str:
     return f"{ROOT}.device.{event}.{dev_eui}"
 
 
-def space(tenant_id: UUID, space_id: UUID, event: SpaceEventName) -> str:
-    """The subject of one kind of event of one space."""
+def space(tenant_id: UUID, space_id: UUID, event: str) -> str:
+    """The subject of one kind of event of one space, called as `event_of` says."""
     return f"{ROOT}.space.{tenant_id}.{space_id}.{event}"
 
 
-def reservation(tenant_id: UUID, space_id: UUID, event: ReservationEventName) -> str:
-    """The subject of one kind of reservation event of one space."""
+def reservation(tenant_id: UUID, space_id: UUID, event: str) -> str:
+    """The subject of one kind of reservation event of one space, called as `event_of` says."""
     return f"{ROOT}.reservation.{tenant_id}.{space_id}.{event}"
+
+
+def event_of(event_type: str) -> str:
+    """What a subject calls an event of this CloudEvent type: `created` for `parkstream.space.created.v1`."""
+    return event_type.split(".")[2]
 
 
 def spaces_of(tenant_id: UUID) -> str:

@@ -18,7 +18,7 @@ from google.protobuf import json_format
 from google.protobuf.message import Message
 from msgspec import UNSET, UnsetType
 
-EventName = Literal["up", "join", "ack", "txack", "log", "status", "location"]
+from parking_contracts.subjects import EventName
 
 _NS_PER_SECOND: Final = 1_000_000_000
 

@@ -62,10 +62,12 @@ class Row:
         return value
 
     def optional_text(self, column: str, *, longest: int) -> str:
-        """A field, empty where the file has no such column. Raises FieldError."""
+        """A field of printable text, empty where the file has no such column. Raises FieldError."""
         value = self._fields.get(column, "")
         if len(value) > longest:
             raise FieldError(column, f"{value[:longest]!r}... is longer than {longest} characters")
+        if not value.isprintable():
+            raise FieldError(column, f"{value!r} holds a control character")
         return value
 
     def degrees(self, column: str, limit: float) -> float | None:

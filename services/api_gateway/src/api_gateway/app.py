@@ -18,6 +18,7 @@ from api_gateway import (
     spaces,
     statistics,
 )
+from api_gateway.authentication import SCOPES
 from api_gateway.gateway import Gateway
 from api_gateway.problems import install_problem_handlers
 from api_gateway.requests import RequestEnvelope
@@ -29,7 +30,11 @@ LoRaWAN parking sensors turned into a live, bookable, signposted car park.
 Send `X-API-Key: pk_<id>_<secret>` with every request; a key belongs to one tenant and sees nothing else. Errors are
 `application/problem+json` (RFC 9457) with a stable `code`. Any write may carry an `Idempotency-Key`. Times are
 RFC 3339 in UTC, positions WGS 84 degrees, lengths metres.
+
+A key's scopes; `<noun>:*` and `*` stand for all under them:
+
 """
+DESCRIPTION += "".join(f"- `{scope}`: {what}\n" for scope, what in SCOPES.items())
 TAGS = [
     {"name": "spaces", "description": "Parking spaces: what is shown for them, and why."},
     {"name": "sites", "description": "Car parks and streets, on which the spaces are."},

@@ -8,11 +8,12 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
+from pydantic import AfterValidator, Field
 
 from api_gateway.authentication import EventsReader
 from api_gateway.fields import FilterText
 from api_gateway.gateway import gateway_of
-from api_gateway.live.announcement import EventName
+from api_gateway.live.announcement import EVENT_NAMES
 from api_gateway.live.position import Position, parse_position
 from api_gateway.live.response import EventStream
 from api_gateway.live.subscription import EventFilter
@@ -32,6 +33,15 @@ event: space.state_changed
 data: {"tenant_id":"...","space_id":"...","code":"A-17","previous":"free","state":"occupied","version":8}
 
 """
+
+
+def _known(name: str) -> str:
+    if name not in EVENT_NAMES:
+        raise ValueError(f"expected one of {', '.join(EVENT_NAMES)}")
+    return name
+
+
+EventName = Annotated[str, AfterValidator(_known), Field(json_schema_extra={"enum": list(EVENT_NAMES)})]
 
 
 def _after(header: str | None, query: str | None) -> Position | None:

@@ -8,22 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Literal
 from uuid import UUID
 
 import msgspec
 
 from api_gateway.live.position import SPACES
+from parking_contracts import reservation, space
 
-EventName = Literal[
-    "space.created",
-    "space.updated",
-    "space.deleted",
-    "space.state_changed",
-    "reservation.opened",
-    "reservation.released",
-]
 _TYPE = re.compile(r"parkstream\.([a-z_]+\.[a-z_]+)\.v\d+")
+# What clients can ask for: `space.created` for `parkstream.space.created.v1`.
+EVENT_NAMES = tuple(
+    dict.fromkeys(_TYPE.sub(r"\1", name) for name in (*space.EVENT_TYPES.values(), *reservation.EVENT_TYPES.values()))
+)
 
 
 class Announcement(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,14 +113,14 @@ class PassedVersions:
         version = announcement.version
         if version is None:
             return False
-        space = announcement.tenant_id, announcement.space_id
-        last, names = self._last.pop(space, (0, ()))
+        key = announcement.tenant_id, announcement.space_id
+        last, names = self._last.pop(key, (0, ()))
         passed = version < last or (version == last and announcement.name in names)
         if version > last:
             last, names = version, ()
         if not passed:
             names = (*names, announcement.name)
-        self._last[space] = (last, names)
+        self._last[key] = (last, names)
         if len(self._last) > self._capacity:
             del self._last[next(iter(self._last))]
         return passed

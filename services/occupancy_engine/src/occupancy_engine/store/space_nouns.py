@@ -116,17 +116,10 @@ async def delete(connection: Connection, space: Space) -> SpaceView:
 async def _announce(
     connection: Connection, space: SpaceView, event: SpaceCreated | SpaceUpdated | SpaceDeleted
 ) -> None:
-    name: subjects.SpaceEventName
-    match event:
-        case SpaceCreated():
-            name = "created"
-        case SpaceUpdated():
-            name = "updated"
-        case SpaceDeleted():
-            name = "deleted"
-    subject = subjects.space(space.tenant_id, space.id, name)
+    event_type = EVENT_TYPES[type(event)]
+    subject = subjects.space(space.tenant_id, space.id, subjects.event_of(event_type))
     await write_events(
-        connection, SCHEMA, [Event(subject=subject, type=EVENT_TYPES[type(event)], payload=msgspec.json.encode(event))]
+        connection, SCHEMA, [Event(subject=subject, type=event_type, payload=msgspec.json.encode(event))]
     )
 
 
