@@ -90,8 +90,9 @@ class Health:
 
 
 async def _failing(checks: Mapping[str, Check]) -> dict[str, str]:
-    answers = await asyncio.gather(*(_within_3_seconds(check) for check in checks.values()))
-    return {name: answer for name, answer in zip(checks, answers, strict=True) if answer is not None}
+    asked = list(checks.items())  # a check may be added while these answer
+    answers = await asyncio.gather(*(_within_3_seconds(check) for _, check in asked))
+    return {name: answer for (name, _), answer in zip(asked, answers, strict=True) if answer is not None}
 
 
 async def _within_3_seconds(check: Check) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import random
 import signal
@@ -63,7 +64,9 @@ async def connect_nats(url: str, *, name: str) -> Client:
     async def close_on_purpose() -> None:
         nonlocal closing
         closing = True
-        await close()
+        # While it reconnects, its transport is closed already and says so under uvloop.
+        with contextlib.suppress(RuntimeError, OSError):
+            await close()
 
     client.close = close_on_purpose  # type: ignore[method-assign]  # the one way to tell our close from theirs
     return client

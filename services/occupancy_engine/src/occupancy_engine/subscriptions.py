@@ -67,6 +67,6 @@ def broker_check(broker: NatsBroker) -> Callable[[], Awaitable[str | None]]:
     """A health check of the broker's own connection, which carries commands and the quiet streams."""
 
     async def check() -> str | None:
-        return None if await broker.ping(timeout=2) else "commands and quiet streams: not connected, trying again"
+        return None if await broker.ping(timeout=1) else "commands and quiet streams: not connected, trying again"
 
     return check
