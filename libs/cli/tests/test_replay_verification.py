@@ -16,6 +16,7 @@ from parkstream.errors import OperatorError
 from parkstream.platform_access import find_tenant
 from parkstream.replay import read_speed, read_zone
 from parkstream.settings import Connections
+from parkstream.simulate import read_run
 from parkstream.verification import Expectation, Verdict, verify
 from stack.servers import NatsAccount
 
@@ -156,6 +157,12 @@ def test_a_speed_is_a_factor_or_max(text: str, speed: float | None) -> None:
 def test_another_speed_is_refused(text: str) -> None:
     with pytest.raises(OperatorError, match="Give a factor such as 60, or max"):
         read_speed(text)
+
+
+@pytest.mark.parametrize("name", ["a b", "a/b", "ä", "a\n", "x" * 61])
+def test_a_run_that_fits_no_topic_is_refused_before_anything_is_made(name: str) -> None:
+    with pytest.raises(OperatorError, match="--run"):
+        read_run(name)
 
 
 def test_an_unknown_time_zone_is_refused(tmp_path: Path) -> None:

@@ -80,7 +80,10 @@ BROKEN = {
     "too few fields": ("B1,2016-11-14T00:00", "row 2, column arrived_at: has 2 fields, the header has 4"),
     "too many fields": ("B1,,2016-11-14T00:00,2016-11-14T01:00,x,y", "row 2, column departed_at: has 6 fields"),
     "an open quote": ('"B1,,2016-11-14T00:00,2016-11-14T01:00', "is not CSV"),
-    "NUL in the marker": ("B\0,,2016-11-14T00:00,2016-11-14T01:00", r"row 2, column bay_marker: 'B\\x00' holds a control"),
+    "NUL in the marker": (
+        "B\0,,2016-11-14T00:00,2016-11-14T01:00",
+        r"row 2, column bay_marker: 'B\\x00' holds a control",
+    ),
     "a line feed in the area": ('B1,"a\nb",2016-11-14T00:00,2016-11-14T01:00', "row 3, column area: .* a control"),
 }
 

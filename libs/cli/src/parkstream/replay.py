@@ -33,7 +33,7 @@ from parkstream.errors import OperatorError
 from parkstream.platform_access import broker_of, command_client, find_tenant, plain_words
 from parkstream.settings import Connections, connections
 from parkstream.showing import provision_with_bar, publishing_bar, rate, told
-from parkstream.simulate import DEFAULT_SOURCE, read_mix, read_mqtt_version
+from parkstream.simulate import DEFAULT_SOURCE, read_mix, read_mqtt_version, read_run
 from parkstream.verification import Expectation, verify
 
 app = typer.Typer()
@@ -50,7 +50,9 @@ def replay(
     until: Annotated[datetime | None, typer.Option("--to", help="Stays that began before.")] = None,
     time_zone: Annotated[str, typer.Option(help="Of the site, and of the times in the files.")] = "Australia/Melbourne",
     mix: Annotated[str, typer.Option(help="Shares of the sensor families.")] = DEFAULT_MIX,
-    heartbeat: Annotated[int | None, typer.Option(min=10, help="Seconds; the family's own when not given.")] = None,
+    heartbeat: Annotated[
+        int | None, typer.Option(min=10, max=2_592_000, help="Seconds; else the family's own.")
+    ] = None,
     duplicates: Annotated[float, typer.Option(min=0, max=1, help="Share of uplinks delivered twice.")] = 0.0,
     late: Annotated[float, typer.Option(min=0, max=1, help="Share delivered after later ones.")] = 0.0,
     seed: Annotated[int, typer.Option(help="The same seed deals the same sensors, duplicates and delays.")] = 1,
@@ -71,7 +73,7 @@ def replay(
         bays,
         zone,
         period=(_local(since, zone), _local(until, zone)),
-        run=run or f"replay-{secrets.token_hex(4)}",
+        run=read_run(run) if run else f"replay-{secrets.token_hex(4)}",
         mix=read_mix(mix),
         source=source,
         seed=seed,

@@ -5,6 +5,7 @@ MQTT messages; at the end what was published and how fast.
 """
 
 import asyncio
+import re
 import time
 from dataclasses import dataclass, replace
 from typing import Annotated
@@ -29,6 +30,8 @@ from parkstream.showing import provision_with_bar, publishing_bar, rate, told
 
 DEFAULT_SOURCE = "chirpstack"
 DEMO_RATE, DEMO_SPACES, DEMO_STARTING_SECONDS, DEMO_CHANGING = 4.0, 240, 8.0, 0.5
+
+RUN_NAME = re.compile(r"[A-Za-z0-9._-]{1,60}")
 
 app = typer.Typer()
 console = Console(highlight=False, soft_wrap=True)
@@ -89,7 +92,7 @@ def simulate(
         late=late,
         protobuf=protobuf,
         mqtt_version=read_mqtt_version(mqtt_version),
-        run=run,
+        run=read_run(run),
         source=source,
         tenant=tenant,
     )
@@ -99,6 +102,13 @@ def simulate(
         asyncio.run(_simulate(connections(), wish, tally))
     except KeyboardInterrupt:
         console.print(f"stopped after {time.monotonic() - began:,.0f} s: {told(tally)}")
+
+
+def read_run(name: str) -> str:
+    """A run's name, which becomes part of a topic and an MQTT client id."""
+    if not RUN_NAME.fullmatch(name):
+        raise OperatorError(f"--run {name[:80]!r} is not usable.", "Give up to 60 letters, digits, or any of . _ -")
+    return name
 
 
 def read_mix(text: str) -> dict[str, float]:
