@@ -32,7 +32,7 @@ class StackSettings(BaseSettings):
     mqtt_url: str | None = Field(default=None, description="an own MQTT broker instead of the embedded one")
     bootstrap_api_key: SecretStr | None = Field(default=None, description="pk_<id>_<secret>; made when not given")
     api_url: str | None = Field(default=None, description="where a command finds the gateway")
-    http_port: int = Field(default=8000, ge=1, le=65535, description="the gateway: API and console")
+    http_port: int = Field(default=8000, ge=1, le=65535, description="the gateway: the API")
     ingestor_health_port: int = Field(default=8001, ge=1, le=65535)
     engine_health_port: int = Field(default=8002, ge=1, le=65535)
     reservation_health_port: int = Field(default=8003, ge=1, le=65535)

@@ -35,7 +35,7 @@ class DeviceFact(msgspec.Struct, frozen=True, kw_only=True):
     """Who speaks, and when we heard it.
 
     `source` names the authenticated integration that delivered the event; `received_at` is stamped once, at the
-    MQTT or HTTP receipt; `time` is ChirpStack's claim and may come from a gateway's drifting clock.
+    MQTT receipt; `time` is ChirpStack's claim and may come from a gateway's drifting clock.
     """
 
     source: str

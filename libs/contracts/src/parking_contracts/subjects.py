@@ -63,7 +63,7 @@ def reservations_of(tenant_id: UUID) -> str:
 
 
 def ingress(event: str) -> str:
-    """The subject of an untouched event body that came by HTTP, or that is replayed from the dead letters."""
+    """The subject of an untouched event body that is replayed from the dead letters."""
     return f"{ROOT}.ingress.{event}"
 
 

@@ -46,7 +46,8 @@ _encode = msgspec.json.Encoder().encode
 class Arrival(msgspec.Struct, frozen=True, gc=False):
     """One delivery. `received_at` is stamped once, where the message entered the platform; `replay` counts replays.
 
-    `topic` is ChirpStack's, or an event's name alone where a webhook brought the body: then `origin` is jetstream.
+    `topic` is ChirpStack's, or an event's name alone where INGRESS had no topic with the body: then `origin` is
+    jetstream.
     """
 
     source: str

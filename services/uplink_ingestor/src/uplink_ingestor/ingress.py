@@ -1,8 +1,9 @@
-"""The INGRESS side: bodies that came by HTTP, and dead letters on their way back, taken like MQTT messages.
+"""The INGRESS side: dead letters on their way back, taken like the MQTT messages they were.
 
-The gateway stores each body untouched under `ingress.<event>` with the headers Parkstream-Source, Parkstream-Topic
-(absent where ChirpStack sent it by HTTP), Parkstream-Received-At and, for a replay, Parkstream-Replay with its number.
-JetStream gets its acknowledgement once what the body became is durable.
+The gateway stores each body untouched under `ingress.<event>` with the headers Parkstream-Source, Parkstream-Topic,
+Parkstream-Received-At and Parkstream-Replay with the letter's number. Whatever else lies in INGRESS is taken as well:
+without a topic, the subject names the event and the body its device. JetStream gets its acknowledgement once what the
+body became is durable.
 """
 
 from __future__ import annotations

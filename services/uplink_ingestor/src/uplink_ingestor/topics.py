@@ -24,7 +24,7 @@ class NotForUsError(Exception):
 
 
 class EventTopic(msgspec.Struct, frozen=True, gc=False):
-    """An event and who the topic says it is from; None where the delivery had no topic to say it (HTTP)."""
+    """An event and who the topic says it is from; None where the delivery had no topic to say it."""
 
     event: EventName
     application_id: str | None = None

@@ -60,7 +60,7 @@ mqtt {{
   port: {mqtt_port}
   # An unacknowledged message comes again on the same connection after this time.
   ack_wait: "5s"
-  # of each subscription; a session's may come to 65,535 in all, and the ingestor has seven
+  # Of each subscription; all of a session may come to 65,535, and the ingestor has one.
   max_ack_pending: 8000
 }}
 """
