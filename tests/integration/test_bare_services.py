@@ -1,14 +1,22 @@
-"""The process itself: ready with its dependencies, honest without them, gone when told."""
+"""A service that only lives: ready with its dependencies, honest without them, gone when told."""
 
 import httpx
+import pytest
 
 from stack.servers import NatsAccount
 from stack.services import RunService
 from stack.waiting import eventually
 
 
-async def test_it_is_ready_in_its_own_role_and_ends_on_sigterm(run_service: RunService, service_env: dict[str, str]):
-    service = await run_service("downlink_dispatcher", service_env)
+@pytest.fixture(params=["reservation_service", "downlink_dispatcher"])
+def bare_service(request) -> str:
+    return request.param
+
+
+async def test_it_is_ready_in_its_own_role_and_ends_on_sigterm(
+    run_service: RunService, bare_service: str, service_env: dict[str, str]
+):
+    service = await run_service(bare_service, service_env)
     async with httpx.AsyncClient(trust_env=False, base_url=service.url) as client:
         health = (await client.get("/health")).json()
         metrics = (await client.get("/metrics")).text
@@ -19,21 +27,23 @@ async def test_it_is_ready_in_its_own_role_and_ends_on_sigterm(run_service: RunS
 
 
 async def test_without_nats_it_lives_says_so_and_still_ends_on_sigterm(
-    run_service: RunService, service_env: dict[str, str], free_port
+    run_service: RunService, bare_service: str, service_env: dict[str, str], free_port
 ):
     env = {**service_env, "PARKSTREAM_NATS_URL": f"nats://127.0.0.1:{free_port()}"}
-    service = await run_service("downlink_dispatcher", env, ready=False)
+    service = await run_service(bare_service, env, ready=False)
     problems = await eventually(lambda: unready(service.url))
     assert problems == {"nats": "nats: not connected yet, trying"}
     assert service.stop() == 0
 
 
-async def test_without_a_database_it_says_so(run_service: RunService, nats_account: NatsAccount, free_port):
+async def test_without_a_database_it_says_so(
+    run_service: RunService, bare_service: str, nats_account: NatsAccount, free_port
+):
     env = {
         "PARKSTREAM_NATS_URL": nats_account.url,
         "PARKSTREAM_DATABASE_URL": f"postgresql://nobody:nothing@127.0.0.1:{free_port()}/none",
     }
-    service = await run_service("downlink_dispatcher", env, ready=False)
+    service = await run_service(bare_service, env, ready=False)
     problems = await eventually(lambda: unready(service.url))
     assert problems["database"].startswith("database: ")
 
