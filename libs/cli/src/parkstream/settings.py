@@ -5,6 +5,7 @@ environment or, where it names none, those which a running `up` left in its data
 """
 
 import json
+import re
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from parkstream.embedded.places import choose_data_dir
 from parkstream.errors import OperatorError
 
 DEFAULT_DATA_DIR = Path(".parkstream")
+# As the gateway takes it; said here before anything is started.
+API_KEY = re.compile(r"pk_[a-z0-9]{8,32}_[A-Za-z0-9_-]{32,200}")
 CONNECTIONS_FILE = Path("run") / "connections.json"
 
 
@@ -73,11 +76,19 @@ class Connections(msgspec.Struct, frozen=True, kw_only=True):
 def read_settings(**given: Any) -> StackSettings:
     """The settings, with those of `given` that are not None on top; `OperatorError` names what is wrong."""
     try:
-        return StackSettings(**{name: value for name, value in given.items() if value is not None})
+        settings = StackSettings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
         first = error.errors()[0]
         variable = f"PARKSTREAM_{'_'.join(map(str, first['loc'])).upper()}"
         raise OperatorError(f"{variable}={first['input']} is not usable: {first['msg']}.") from error
+    key = settings.bootstrap_api_key
+    if key and not API_KEY.fullmatch(key.get_secret_value()):
+        raise OperatorError(
+            "PARKSTREAM_BOOTSTRAP_API_KEY is no API key: it does not read pk_<id>_<secret>, with an id of 8 to 32 "
+            "lower-case letters or digits and a secret of 32 to 200 letters, digits, - or _.",
+            "Leave it away, and `parkstream up` makes one.",
+        )
+    return settings
 
 
 def connections(
