@@ -1,9 +1,9 @@
 """The outbox: events written in the transaction that caused them, and the relay that hands them to JetStream.
 
-One relay per service publishes (the holder of a session advisory lock; replicas wait for it) in id order, with
-`Nats-Msg-Id` = event id, as CloudEvents 1.0 in NATS binary mode, and deletes what JetStream has confirmed. A crash in
-between publishes again under the same id. A dead letter that belongs to a committed effect goes the same way. Woken
-by NOTIFY at commit, and by a poll behind it.
+One relay per service publishes (the holder of a session advisory lock; replicas wait for it), the events about one
+thing in id order, with `Nats-Msg-Id` = event id, as CloudEvents 1.0 in NATS binary mode, and deletes what JetStream
+has confirmed. A crash in between publishes again under the same id. A dead letter that belongs to a committed effect
+goes the same way. Woken by NOTIFY at commit, and by a poll behind it.
 """
 
 from __future__ import annotations
@@ -44,13 +44,18 @@ async def write_events(connection: Connection, schema: str, events: Sequence[Eve
     """Put events into the schema's outbox, in order, and wake the relay when the transaction commits."""
     if not events:
         return
-    await connection.copy_records_to_table(
-        "outbox",
-        schema_name=schema,
-        columns=("subject", "type", "payload"),
-        records=[(event.subject, event.type, event.payload) for event in events],
+    await connection.execute(
+        f"""
+        WITH written AS (
+            INSERT INTO {schema}.outbox (subject, type, payload)
+            SELECT * FROM unnest($1::text[], $2::text[], $3::bytea[])
+        )
+        SELECT pg_notify('{schema}_outbox', '')
+        """,  # noqa: S608  the schema is the service's own name
+        [event.subject for event in events],
+        [event.type for event in events],
+        [event.payload for event in events],
     )
-    await connection.execute("SELECT pg_notify($1, '')", f"{schema}_outbox")
 
 
 class OutboxRelay:
@@ -60,8 +65,7 @@ class OutboxRelay:
         self._pool = pool
         self._schema = schema
         self._source = source
-        # One unit on the way keeps the order of a space's versions through every retry.
-        self._publisher = WindowedPublisher(client, atomic=True, units_on_the_way=1)
+        self._publisher = WindowedPublisher(client, atomic=True)
         # Dead letters belong to another stream than the events, and an atomic batch to one.
         self._dead_letters = WindowedPublisher(client, atomic=False)
         self._wake = asyncio.Event()
@@ -84,6 +88,8 @@ class OutboxRelay:
             lock = f"{self._schema}.outbox"
             if not await connection.fetchval("SELECT pg_try_advisory_lock(hashtextextended($1, 0))", lock):
                 return
+            # A deletion lost in a crash only publishes again under the same id: it need not wait for the disk.
+            await connection.execute("SET synchronous_commit = off")
             channel = f"{self._schema}_outbox"
             await connection.add_listener(channel, self._on_notify)
             self.is_relaying = True
@@ -98,6 +104,7 @@ class OutboxRelay:
             finally:
                 with contextlib.suppress(*DATABASE_AWAY):
                     await connection.remove_listener(channel, self._on_notify)
+                    await connection.reset()
 
     async def _relay_batch(self, connection: Connection) -> int:
         rows = await connection.fetch(
@@ -114,7 +121,8 @@ class OutboxRelay:
     async def _publish(self, rows: Sequence[asyncpg.Record]) -> None:
         events = [row for row in rows if row["type"] != DEAD_LETTER_TYPE]
         letters = [row for row in rows if row["type"] == DEAD_LETTER_TYPE]
-        await self._publisher.publish_all([self._publication(row) for row in events])
+        for one_of_each in _rounds(events):
+            await self._publisher.publish_all([self._publication(row) for row in one_of_each])
         await self._dead_letters.publish_all([self._publication(row) for row in letters])
 
     def _publication(self, row: asyncpg.Record) -> Publication:
@@ -139,3 +147,20 @@ class OutboxRelay:
 
     def _on_notify(self, *_: object) -> None:
         self._wake.set()
+
+
+def _rounds(rows: Sequence[asyncpg.Record]) -> list[list[asyncpg.Record]]:
+    """Split events so that no round holds two about the same thing (a subject without its last token).
+
+    A round is published side by side and confirmed before the next, so the order of one thing's events survives
+    every retry.
+    """
+    rounds: list[list[asyncpg.Record]] = []
+    told: dict[str, int] = {}
+    for row in rows:
+        about = row["subject"].rpartition(".")[0]
+        told[about] = number = told.get(about, -1) + 1
+        if number == len(rounds):
+            rounds.append([])
+        rounds[number].append(row)
+    return rounds

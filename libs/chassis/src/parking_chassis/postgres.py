@@ -45,6 +45,7 @@ async def open_pool(settings: DatabaseSettings, *, role: str) -> Pool:
         timeout=settings.database_acquire_seconds,
         command_timeout=settings.database_statement_seconds,
         init=_use_json,
+        reset=_leave_as_it_is,
         server_settings={
             "role": role,
             "application_name": role,
@@ -55,6 +56,10 @@ async def open_pool(settings: DatabaseSettings, *, role: str) -> Pool:
         },
     )
     return await pool
+
+
+async def _leave_as_it_is(_connection: Connection) -> None:
+    """Spare a round trip per transaction: settings are local to transactions here, and who locks or listens resets."""
 
 
 async def _use_json(connection: Connection) -> None:

@@ -53,8 +53,14 @@ async def write_stays(connection: Connection, moves: Sequence[StayBegun | StayEn
     begun = [move for move in moves if isinstance(move, StayBegun)]
     ended = [move for move in moves if isinstance(move, StayEnded)]
     if begun:
-        await connection.copy_records_to_table(
-            "stays", schema_name="occupancy", columns=_BEGUN_COLUMNS, records=[_begun_row(move) for move in begun]
+        await connection.execute(
+            """
+            INSERT INTO occupancy.stays
+                (tenant_id, id, space_id, dev_eui, arrived_at, arrived_session, arrived_f_cnt, received_at)
+            SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::timestamptz[],
+                                 $6::timestamptz[], $7::bigint[], $8::timestamptz[])
+            """,
+            *columns([_begun_row(move) for move in begun], 8),
         )
     if ended:
         await connection.execute(
@@ -73,11 +79,6 @@ async def write_stays(connection: Connection, moves: Sequence[StayBegun | StayEn
                 5,
             ),
         )
-
-
-_BEGUN_COLUMNS = (
-    *("tenant_id", "id", "space_id", "dev_eui", "arrived_at", "arrived_session", "arrived_f_cnt", "received_at"),
-)
 
 
 def _begun_row(move: StayBegun) -> tuple[Any, ...]:
