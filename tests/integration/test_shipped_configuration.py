@@ -170,8 +170,8 @@ def nats_command(home: Path) -> Callable[..., list[str]]:
         text = text.replace("port: 4222", f"host: 127.0.0.1\nport: {client_port}")
         text = text.replace("http: 8222", f'http: "127.0.0.1:{monitor_port}"').replace('"/data"', f'"{home}/store"')
         places.write_secret(home / "nats.conf", text, account)
-        reachable = places.reachable_tree(binary, account, home.parent / "nats-server")
-        return [str(reachable), "-c", str(home / "nats.conf")]
+        reachable = places.reachable_copy(binary.parent, (binary,), account, home.parent / "nats-server")
+        return [str(reachable / binary.name), "-c", str(home / "nats.conf")]
 
     return build
 
