@@ -20,6 +20,7 @@ from stack.services import RunService, Service
 from stack.waiting import eventually
 
 LEDGER = 5_000
+RECEIVED = 'parkstream_ingestor_events_total{event="up"}'
 
 
 def environment(nats_url: str, mqtt_url: str, protocol: str = "5") -> dict[str, str]:
@@ -83,6 +84,33 @@ async def test_uplinks_travel_from_the_broker_to_uplinks(
     ticks = await eventually(lambda: ticking(client))
     assert ticks == {"chirpstack", "ingress"}
     assert service.stop() == 0
+
+
+async def test_two_ingestors_share_a_subscription_and_one_takes_over_when_the_other_dies(
+    mosquitto: Mosquitto, nats_account: NatsAccount, run_service: RunService, events
+):
+    shared = environment(nats_account.url, mosquitto.url) | {"PARKSTREAM_MQTT_SHARED_GROUP": "ingestors"}
+    first = await run_service("uplink_ingestor", shared | {"PARKSTREAM_MQTT_CLIENT_ID": "ingestor-0"})
+    second = await run_service("uplink_ingestor", shared | {"PARKSTREAM_MQTT_CLIENT_ID": "ingestor-1"})
+    client = await nats_account.connect()
+    messages = events.uplinks(400)
+    async with events.publisher(mosquitto.url) as mqtt:
+        await send(mqtt, messages[:200])
+        await eventually(lambda: reaches(client, 200))
+        assert min(await received(first), await received(second)) > 0
+        first.kill()
+        await send(mqtt, messages[200:])
+        # What the broker still holds for the dead one's session comes when it returns.
+        await first.start()
+        await eventually(lambda: reaches(client, 400), 20)
+    assert set(await ids_in(client)) == ids_of(messages)
+
+
+async def received(service: Service) -> float:
+    """Uplinks that a process has taken from MQTT."""
+    async with httpx.AsyncClient(trust_env=False, base_url=service.url) as client:
+        lines = (await client.get("/metrics")).text.splitlines()
+    return sum(float(line.split()[-1]) for line in lines if line.startswith(RECEIVED))
 
 
 async def reaches(client: Client, count: int) -> bool:
