@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -16,6 +16,7 @@ from parking_contracts.errors import (
     DeadLetterCode,
 )
 
+Message = TypeVar("Message")
 DEAD_LETTER_TYPE = "parkstream.dead_letter.v1"
 """How an outbox knows a dead letter."""
 
@@ -30,6 +31,14 @@ class PoisonError(Exception):
         super().__init__(f"{code}: {detail}")
         self.code = code
         self.detail = detail
+
+
+def decode_event(body: bytes, kind: type[Message]) -> Message:
+    """Read a message that must be a `kind`. Raises PoisonError, with the path of what is wrong."""
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except UNREADABLE as error:
+        raise PoisonError(DeadLetterCode.INVALID_EVENT, f"not a {kind.__name__}: {error}") from error
 
 
 def dead_letter(

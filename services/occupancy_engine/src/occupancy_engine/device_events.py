@@ -5,14 +5,11 @@ A join accept is only a promise; the session moves when the device speaks under 
 
 from __future__ import annotations
 
-import msgspec
-
 from occupancy_engine.store import device_facts
 from occupancy_engine.store.bindings import bindings_of
-from parking_chassis.dead_letters import UNREADABLE, PoisonError
+from parking_chassis.dead_letters import decode_event
 from parking_chassis.postgres import Pool
 from parking_contracts.device import DeviceFact, DeviceLocated, DeviceLogged, DeviceStatus
-from parking_contracts.errors import DeadLetterCode
 
 READ_HERE: dict[str, type[DeviceFact]] = {"status": DeviceStatus, "log": DeviceLogged, "location": DeviceLocated}
 
@@ -20,12 +17,7 @@ READ_HERE: dict[str, type[DeviceFact]] = {"status": DeviceStatus, "log": DeviceL
 def read_device_event(subject: str, body: bytes) -> DeviceFact | None:
     """The event of a message, told by its subject; None for kinds that change nothing here. Raises PoisonError."""
     kind = READ_HERE.get(subject.split(".")[-2])
-    if kind is None:
-        return None
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except UNREADABLE as error:
-        raise PoisonError(DeadLetterCode.INVALID_EVENT, f"not a {kind.__name__}: {error}") from error
+    return decode_event(body, kind) if kind is not None else None
 
 
 async def take_device_event(pool: Pool, fact: DeviceFact) -> None:

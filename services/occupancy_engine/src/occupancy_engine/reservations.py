@@ -9,9 +9,8 @@ import msgspec
 from occupancy_engine.domain.layers import Layers, Reserved
 from occupancy_engine.domain.showing import Cause, Space, show
 from occupancy_engine.store import spaces as space_rows
-from parking_chassis.dead_letters import UNREADABLE, PoisonError
+from parking_chassis.dead_letters import decode_event
 from parking_chassis.postgres import Pool
-from parking_contracts.errors import DeadLetterCode
 from parking_contracts.reservation import ReservationOpened, ReservationReleased
 
 ReservationEvent = ReservationOpened | ReservationReleased
@@ -25,12 +24,7 @@ def read_reservation(subject: str, body: bytes) -> ReservationEvent | None:
     Raises PoisonError.
     """
     kind = READ_HERE.get(subject.rpartition(".")[2])
-    if kind is None:
-        return None
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except UNREADABLE as error:
-        raise PoisonError(DeadLetterCode.INVALID_EVENT, f"not a {kind.__name__}: {error}") from error
+    return decode_event(body, kind) if kind is not None else None
 
 
 async def take_reservation(pool: Pool, event: ReservationEvent) -> None:

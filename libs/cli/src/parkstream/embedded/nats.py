@@ -33,7 +33,6 @@ STOP_PATIENCE_SECONDS = 5.0
 SYNC_ALWAYS = "always"
 SYNC_SOON = '"100ms"'
 SYNC_LATER = '"2m"'  # NATS's own default: by the kernel's leave
-ANY_PORT = -1
 
 CONFIGURATION = """\
 # Rendered by parkstream at every start; changes here are lost.

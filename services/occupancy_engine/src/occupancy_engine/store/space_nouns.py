@@ -12,10 +12,10 @@ import msgspec
 from occupancy_engine import SCHEMA
 from occupancy_engine.domain.layers import Layers, Shown
 from occupancy_engine.domain.showing import Space
-from parking_chassis.outbox import Event, write_events
+from occupancy_engine.store.space_events import space_event
+from parking_chassis.outbox import write_events
 from parking_chassis.postgres import Connection
-from parking_contracts import subjects
-from parking_contracts.space import EVENT_TYPES, SpaceCreated, SpaceDeleted, SpaceUpdated, SpaceView
+from parking_contracts.space import SpaceCreated, SpaceDeleted, SpaceUpdated, SpaceView
 
 _DESCRIPTION = (
     *("site_id", "code", "name", "kind", "building", "floor", "zone", "latitude", "longitude"),
@@ -116,11 +116,7 @@ async def delete(connection: Connection, space: Space) -> SpaceView:
 async def _announce(
     connection: Connection, space: SpaceView, event: SpaceCreated | SpaceUpdated | SpaceDeleted
 ) -> None:
-    event_type = EVENT_TYPES[type(event)]
-    subject = subjects.space(space.tenant_id, space.id, subjects.event_of(event_type))
-    await write_events(
-        connection, SCHEMA, [Event(subject=subject, type=event_type, payload=msgspec.json.encode(event))]
-    )
+    await write_events(connection, SCHEMA, [space_event(space.tenant_id, space.id, event)])
 
 
 def _view(row: asyncpg.Record | None) -> SpaceView:

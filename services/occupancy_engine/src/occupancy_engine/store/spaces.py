@@ -7,16 +7,15 @@ from datetime import datetime
 from uuid import UUID
 
 import asyncpg
-import msgspec
 
 from occupancy_engine import SCHEMA
 from occupancy_engine.domain.layers import Layers, Override, Reserved, Sensor, Shown
 from occupancy_engine.domain.showing import Space
 from occupancy_engine.store.columns import columns
-from parking_chassis.outbox import Event, write_events
+from occupancy_engine.store.space_events import space_event
+from parking_chassis.outbox import write_events
 from parking_chassis.postgres import Connection
-from parking_contracts import subjects
-from parking_contracts.space import EVENT_TYPES, Layer, SpaceState, SpaceStateChanged
+from parking_contracts.space import Layer, SpaceState, SpaceStateChanged
 
 _COLUMNS = """
     s.tenant_id, s.id, s.site_id, s.code, s.kind, s.zone, s.sensor_eui, s.created_at, s.override_state,
@@ -130,7 +129,7 @@ async def _write_changes(connection: Connection, changes: Sequence[SpaceStateCha
         """,
         *columns([_change_row(change) for change in changes], 12),
     )
-    await write_events(connection, SCHEMA, [_event(change) for change in changes])
+    await write_events(connection, SCHEMA, [space_event(one.tenant_id, one.space_id, one) for one in changes])
 
 
 def _row(space: Space) -> tuple[object, ...]:
@@ -177,14 +176,6 @@ def _change_row(change: SpaceStateChanged) -> tuple[object, ...]:
         change.request_id,
         change.occurred_at,
         change.changed_at,
-    )
-
-
-def _event(change: SpaceStateChanged) -> Event:
-    return Event(
-        subject=subjects.space(change.tenant_id, change.space_id, "state_changed"),
-        type=EVENT_TYPES[SpaceStateChanged],
-        payload=msgspec.json.encode(change),
     )
 
 
