@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api_gateway.nearby import EARTH_RADIUS_METRES, bounding_box, parse_near
+from api_gateway.spaces.nearby import EARTH_RADIUS_METRES, bounding_box, parse_near
 
 LATITUDES = st.floats(-90, 90)
 LONGITUDES = st.floats(-180, 180)

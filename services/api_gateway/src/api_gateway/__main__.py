@@ -6,9 +6,9 @@ import asyncio
 
 from api_gateway import VERSION
 from api_gateway.app import build_app
-from api_gateway.bootstrap import Bootstrap
 from api_gateway.bus import Bus
 from api_gateway.gateway import Gateway
+from api_gateway.identity.bootstrap import Bootstrap
 from api_gateway.live.feed import Feed
 from api_gateway.settings import Settings
 from parking_chassis.health import Health, serve_http

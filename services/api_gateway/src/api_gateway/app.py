@@ -7,21 +7,19 @@ from functools import partial
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from api_gateway import (
-    VERSION,
-    applications,
-    dead_letters,
-    devices,
-    events,
-    openapi,
-    sites,
-    spaces,
-    statistics,
-)
-from api_gateway.authentication import SCOPES
+from api_gateway import VERSION
+from api_gateway.dead_letters import routes as dead_letters
+from api_gateway.devices import applications
+from api_gateway.devices import routes as devices
 from api_gateway.gateway import Gateway
-from api_gateway.problems import install_problem_handlers
-from api_gateway.requests import RequestEnvelope
+from api_gateway.http import openapi
+from api_gateway.http.problems import install_problem_handlers
+from api_gateway.http.requests import RequestEnvelope
+from api_gateway.identity.authentication import SCOPES
+from api_gateway.live import routes as events
+from api_gateway.sites import routes as sites
+from api_gateway.spaces import routes as spaces
+from api_gateway.statistics import now as statistics
 from parking_chassis.health import Health
 
 DESCRIPTION = """\

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from api_gateway.problems import unavailable
+from api_gateway.http.problems import unavailable
 from parking_chassis.nats_connection import connect_nats
 
 if TYPE_CHECKING:

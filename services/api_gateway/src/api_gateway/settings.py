@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, SecretStr, field_validator
 
-from api_gateway.api_keys import parse_key
+from api_gateway.identity.api_keys import parse_key
 from parking_chassis.settings import DatabaseSettings, ServiceSettings
 
 

@@ -16,7 +16,8 @@ from uuid import UUID
 import msgspec
 import structlog
 
-from api_gateway import metrics, queries
+from api_gateway import metrics
+from api_gateway.identity import queries
 from api_gateway.live.announcement import Announcement, PassedVersions, UnreadableEventError, read_announcement
 from api_gateway.live.places import Places
 from api_gateway.live.position import FOLLOWED, RESERVATIONS, SPACES, Position, format_position, furthest

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from uuid import UUID
 
-from api_gateway import queries
+from api_gateway.live import queries
 from api_gateway.live.announcement import Announcement
 from parking_chassis.postgres import DATABASE_AWAY, Pool
 

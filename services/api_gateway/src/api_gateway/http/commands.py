@@ -14,9 +14,9 @@ from fastapi import Depends, Header, Request
 from nats.errors import ConnectionClosedError, NoRespondersError
 from nats.errors import TimeoutError as NatsTimeoutError
 
-from api_gateway.authentication import Caller
 from api_gateway.gateway import gateway_of
-from api_gateway.problems import ProblemError, refused, unavailable
+from api_gateway.http.problems import ProblemError, refused, unavailable
+from api_gateway.identity.authentication import Caller
 from parking_contracts import subjects
 from parking_contracts.command import Command
 from parking_contracts.errors import Accepted, ErrorCode, Reply

@@ -9,16 +9,15 @@ import asyncpg
 from fastapi import APIRouter, Depends, Query, Response
 from fastapi.exceptions import RequestValidationError
 
-from api_gateway import queries
-from api_gateway.authentication import SpacesReader, SpacesWriter
-from api_gateway.commands import Commands
-from api_gateway.fields import FilterText, IncludeDeleted, Limit, Offset
 from api_gateway.gateway import Database
-from api_gateway.json_body import JsonRoute
-from api_gateway.nearby import Box, bounding_box, parse_near
-from api_gateway.openapi import READ, READ_ONE, WRITE
-from api_gateway.problems import ProblemError, not_found
-from api_gateway.space_models import (
+from api_gateway.http.commands import Commands
+from api_gateway.http.fields import FilterText, IncludeDeleted, Limit, Offset
+from api_gateway.http.json_body import JsonRoute
+from api_gateway.http.openapi import READ, READ_ONE, WRITE
+from api_gateway.http.problems import ProblemError, not_found
+from api_gateway.identity.authentication import SpacesReader, SpacesWriter
+from api_gateway.spaces import queries
+from api_gateway.spaces.models import (
     ListedSpace,
     NewSpace,
     OverrideLayer,
@@ -32,6 +31,7 @@ from api_gateway.space_models import (
     State,
     StateRequest,
 )
+from api_gateway.spaces.nearby import Box, bounding_box, parse_near
 from parking_contracts.errors import ErrorCode
 from parking_contracts.space import SpaceKind
 from parking_contracts.space_commands import CreateSpace, DeleteSpace, SetSpaceState, UpdateSpace

@@ -6,14 +6,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from api_gateway import queries
-from api_gateway.authentication import ApplicationsReader, ApplicationsWriter
-from api_gateway.commands import Commands
-from api_gateway.device_models import Application, ApplicationPage, Binding, BindingResult
-from api_gateway.fields import FilterText, Limit, Offset
+from api_gateway.devices import queries
+from api_gateway.devices.models import Application, ApplicationPage, Binding, BindingResult
 from api_gateway.gateway import Database
-from api_gateway.json_body import JsonRoute
-from api_gateway.openapi import READ, WRITE
+from api_gateway.http.commands import Commands
+from api_gateway.http.fields import FilterText, Limit, Offset
+from api_gateway.http.json_body import JsonRoute
+from api_gateway.http.openapi import READ, WRITE
+from api_gateway.identity.authentication import ApplicationsReader, ApplicationsWriter
 from parking_contracts.device_commands import BindApplication, UnbindApplication
 
 router = APIRouter(prefix="/api/v6/applications", tags=["applications"], route_class=JsonRoute)

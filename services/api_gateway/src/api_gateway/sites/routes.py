@@ -6,15 +6,15 @@ from uuid import UUID
 
 from fastapi import APIRouter, Response
 
-from api_gateway import queries
-from api_gateway.authentication import SitesReader, SitesWriter
-from api_gateway.commands import Commands
-from api_gateway.fields import IncludeDeleted, Limit, Offset
 from api_gateway.gateway import Database
-from api_gateway.json_body import JsonRoute
-from api_gateway.openapi import READ, READ_ONE, WRITE
-from api_gateway.problems import not_found
-from api_gateway.site_models import NewSite, Site, SiteChanges, SitePage
+from api_gateway.http.commands import Commands
+from api_gateway.http.fields import IncludeDeleted, Limit, Offset
+from api_gateway.http.json_body import JsonRoute
+from api_gateway.http.openapi import READ, READ_ONE, WRITE
+from api_gateway.http.problems import not_found
+from api_gateway.identity.authentication import SitesReader, SitesWriter
+from api_gateway.sites import queries
+from api_gateway.sites.models import NewSite, Site, SiteChanges, SitePage
 from parking_contracts.space_commands import CreateSite, DeleteSite, UpdateSite
 
 PATH = "/api/v6/sites"

@@ -17,7 +17,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api_gateway import metrics
-from api_gateway.problems import ProblemError, problem_response
+from api_gateway.http.problems import ProblemError, problem_response
 from parking_contracts.errors import ErrorCode
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,100}")

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, Field
 
-from api_gateway.fields import Body, Document, RequestId, absent
+from api_gateway.http.fields import Body, Document, RequestId, absent
 from parking_contracts.device_commands import Clock
 
 Source = Annotated[

@@ -16,10 +16,10 @@ from uuid import UUID
 from fastapi import Request, Security
 from fastapi.security import APIKeyHeader, SecurityScopes
 
-from api_gateway import queries
-from api_gateway.api_keys import parse_key
 from api_gateway.gateway import gateway_of
-from api_gateway.problems import ProblemError
+from api_gateway.http.problems import ProblemError
+from api_gateway.identity import queries
+from api_gateway.identity.api_keys import parse_key
 from parking_contracts.errors import ErrorCode
 
 PLATFORM_ADMIN = "platform_admin"

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from api_gateway.problems import MEDIA_TYPE, STATUS, Problem
+from api_gateway.http.problems import MEDIA_TYPE, STATUS, Problem
 from parking_contracts.errors import ErrorCode
 
 Responses = dict[int | str, dict[str, Any]]

@@ -10,15 +10,15 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from pydantic import AfterValidator, Field
 
-from api_gateway.authentication import EventsReader
-from api_gateway.fields import FilterText
 from api_gateway.gateway import gateway_of
+from api_gateway.http.fields import FilterText
+from api_gateway.http.openapi import READ
+from api_gateway.http.problems import unavailable
+from api_gateway.identity.authentication import EventsReader
 from api_gateway.live.announcement import EVENT_NAMES
 from api_gateway.live.position import Position, parse_position
 from api_gateway.live.response import EventStream
 from api_gateway.live.subscription import EventFilter
-from api_gateway.openapi import READ
-from api_gateway.problems import unavailable
 
 router = APIRouter(prefix="/api/v6/events", tags=["events"])
 

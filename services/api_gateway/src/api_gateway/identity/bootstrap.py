@@ -12,8 +12,8 @@ import sys
 import asyncpg
 import structlog
 
-from api_gateway import queries
-from api_gateway.api_keys import make_key, parse_key
+from api_gateway.identity import queries
+from api_gateway.identity.api_keys import make_key, parse_key
 from api_gateway.settings import Settings
 from parking_chassis.postgres import DATABASE_AWAY, Connection, Pool
 

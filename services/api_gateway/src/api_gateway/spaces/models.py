@@ -8,7 +8,17 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, StrictBool, model_validator
 
-from api_gateway.fields import Body, Document, Eui, Latitude, Longitude, Name, RequestId, absent, require_whole_position
+from api_gateway.http.fields import (
+    Body,
+    Document,
+    Eui,
+    Latitude,
+    Longitude,
+    Name,
+    RequestId,
+    absent,
+    require_whole_position,
+)
 from parking_contracts.space import Layer, SpaceKind, SpaceState
 
 

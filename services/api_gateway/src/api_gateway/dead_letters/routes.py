@@ -9,8 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, Field, StringConstraints
 
-from api_gateway.authentication import DeadLettersReader, DeadLettersWriter
-from api_gateway.dead_letter_stream import (
+from api_gateway.dead_letters.stream import (
     LetterHead,
     ReplayRefusedError,
     find_letter,
@@ -19,9 +18,10 @@ from api_gateway.dead_letter_stream import (
     replay_letter,
 )
 from api_gateway.gateway import gateway_of
-from api_gateway.json_body import JsonRoute
-from api_gateway.openapi import READ, READ_ONE, problems
-from api_gateway.problems import ProblemError, not_found
+from api_gateway.http.json_body import JsonRoute
+from api_gateway.http.openapi import READ, READ_ONE, problems
+from api_gateway.http.problems import ProblemError, not_found
+from api_gateway.identity.authentication import DeadLettersReader, DeadLettersWriter
 from parking_contracts import subjects
 from parking_contracts.errors import DeadLetter, DeadLetterCode, ErrorCode
 

@@ -15,8 +15,8 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
-from api_gateway.authentication import identify
-from api_gateway.problems import ProblemError
+from api_gateway.http.problems import ProblemError
+from api_gateway.identity.authentication import identify
 from parking_contracts.errors import ErrorCode
 
 DEPTH_LIMIT = 32

@@ -6,10 +6,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 
-from api_gateway import queries
-from api_gateway.authentication import Caller, DevicesReader, DevicesWriter, OrphansReader
-from api_gateway.commands import Commands
-from api_gateway.device_models import (
+from api_gateway.devices import queries
+from api_gateway.devices.models import (
     Assignment,
     Device,
     DevicePage,
@@ -20,11 +18,13 @@ from api_gateway.device_models import (
     RedecodeRequest,
     RedecodeResult,
 )
-from api_gateway.fields import EuiPath, FilterText, Limit, Offset
 from api_gateway.gateway import Database, gateway_of
-from api_gateway.json_body import JsonRoute
-from api_gateway.openapi import READ, READ_ONE, WRITE
-from api_gateway.problems import not_found
+from api_gateway.http.commands import Commands
+from api_gateway.http.fields import EuiPath, FilterText, Limit, Offset
+from api_gateway.http.json_body import JsonRoute
+from api_gateway.http.openapi import READ, READ_ONE, WRITE
+from api_gateway.http.problems import not_found
+from api_gateway.identity.authentication import Caller, DevicesReader, DevicesWriter, OrphansReader
 from parking_contracts.device_commands import AssignDevice, Redecode, RegisterDevice, RemoveDevice
 
 router = APIRouter(prefix="/api/v6/devices", tags=["devices"], route_class=JsonRoute)

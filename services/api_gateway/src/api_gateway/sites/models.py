@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field, model_validator
 
-from api_gateway.fields import Body, Latitude, Longitude, Name, RequestId, absent, require_whole_position
+from api_gateway.http.fields import Body, Latitude, Longitude, Name, RequestId, absent, require_whole_position
 
 TimeZone = Annotated[
     str,

@@ -1,0 +1,16 @@
+"""Where a space is, for the events that do not say it."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import asyncpg
+
+from parking_chassis.postgres import Connection
+
+
+async def place_of_space(connection: Connection, tenant_id: UUID, space_id: UUID) -> asyncpg.Record | None:
+    """The site and zone of a space, deleted or not."""
+    return await connection.fetchrow(
+        "SELECT site_id, zone FROM occupancy.space_directory WHERE (tenant_id, id) = ($1, $2)", tenant_id, space_id
+    )

@@ -1,0 +1,1 @@
+"""Car parks and streets, on which the spaces are."""

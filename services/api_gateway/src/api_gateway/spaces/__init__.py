@@ -1,0 +1,1 @@
+"""Parking spaces: what is shown for them, and why."""
