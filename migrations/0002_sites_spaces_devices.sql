@@ -3,7 +3,7 @@
 SET LOCAL lock_timeout = '5s';
 
 CREATE SCHEMA occupancy;
-GRANT USAGE ON SCHEMA occupancy TO occupancy_engine;
+GRANT USAGE ON SCHEMA occupancy TO occupancy_engine, occupancy_engine_request;
 
 CREATE TABLE occupancy.sites (
     tenant_id  uuid NOT NULL REFERENCES gateway.tenants,
@@ -143,7 +143,13 @@ CREATE INDEX spaces_by_position ON occupancy.spaces (tenant_id, latitude, longit
 CREATE INDEX spaces_override_until ON occupancy.spaces (override_until) WHERE override_until IS NOT NULL;
 CREATE INDEX spaces_reservation_until ON occupancy.spaces (reservation_until) WHERE reservation_until IS NOT NULL;
 
+CALL gateway.isolate('occupancy.sites', '{occupancy_engine_request}', '{occupancy_engine}');
+CALL gateway.isolate('occupancy.devices', '{occupancy_engine_request}', '{occupancy_engine}');
+CALL gateway.isolate('occupancy.spaces', '{occupancy_engine_request}', '{occupancy_engine}');
+CALL gateway.isolate('occupancy.applications', '{occupancy_engine_request}', '{occupancy_engine}');
+-- Who binds an application must see that it is another tenant's already.
+CREATE POLICY platform_admin ON occupancy.applications TO occupancy_engine_request
+    USING ((SELECT gateway.is_platform_admin()));
 GRANT SELECT, INSERT, UPDATE, DELETE
-    ON occupancy.sites, occupancy.applications, occupancy.devices, occupancy.spaces TO occupancy_engine;
-GRANT USAGE ON SCHEMA gateway TO occupancy_engine;
-GRANT REFERENCES (id) ON gateway.tenants TO occupancy_engine;
+    ON occupancy.sites, occupancy.applications, occupancy.devices, occupancy.spaces
+    TO occupancy_engine, occupancy_engine_request;

@@ -86,10 +86,25 @@ CREATE TABLE occupancy.source_watermarks (
     resumed_at  timestamptz NOT NULL
 );
 
+CALL gateway.isolate('occupancy.sensor_readings', '{occupancy_engine_request}', '{occupancy_engine}');
+CALL gateway.isolate('occupancy.stays', '{occupancy_engine_request}', '{occupancy_engine}');
+CALL gateway.isolate('occupancy.state_changes', '{occupancy_engine_request}', '{occupancy_engine}');
+-- A partition asked for by its own name is under its own policies: the engine's retention alone may.
+CALL gateway.isolate('occupancy.sensor_readings_other', '{}', ARRAY['occupancy_engine', current_user]);
+CALL gateway.isolate('occupancy.state_changes_other', '{}', ARRAY['occupancy_engine', current_user]);
+ALTER TABLE occupancy.orphan_frames ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY all_frames ON occupancy.orphan_frames TO occupancy_engine USING (true);
+-- A tenant's command may take in what waits for its own devices' codecs; the rest is the platform admin's.
+CREATE POLICY own_or_admin ON occupancy.orphan_frames TO occupancy_engine_request USING (
+    (SELECT gateway.is_platform_admin()) OR EXISTS (
+        SELECT FROM occupancy.applications a
+        WHERE a.source = orphan_frames.source AND a.application_id = orphan_frames.application_id
+          AND a.tenant_id = (SELECT gateway.current_tenant())));
 GRANT SELECT, INSERT, UPDATE, DELETE
-    ON occupancy.sensor_readings, occupancy.stays, occupancy.orphan_frames, occupancy.source_watermarks
-    TO occupancy_engine;
-GRANT SELECT, INSERT ON occupancy.state_changes TO occupancy_engine;
+    ON occupancy.sensor_readings, occupancy.stays, occupancy.orphan_frames
+    TO occupancy_engine, occupancy_engine_request;
+GRANT SELECT, INSERT, UPDATE, DELETE ON occupancy.source_watermarks TO occupancy_engine;
+GRANT SELECT, INSERT ON occupancy.state_changes TO occupancy_engine, occupancy_engine_request;
 -- For retention alone.
 GRANT SELECT, DELETE ON occupancy.sensor_readings_other, occupancy.state_changes_other TO occupancy_engine;
 
@@ -119,6 +134,8 @@ BEGIN
             EXECUTE format('WITH moved AS (DELETE FROM occupancy.%I WHERE %I >= %L AND %I < %L RETURNING *) '
                            'INSERT INTO occupancy.%I SELECT * FROM moved',
                            parent || '_other', key, lower_, key, lower_ + step, name_);
+            -- Through its parent a partition is under the parent's policies; by its own name nobody reads it.
+            EXECUTE format('ALTER TABLE occupancy.%I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', name_);
             EXECUTE format('ALTER TABLE occupancy.%I ATTACH PARTITION occupancy.%I FOR VALUES FROM (%L) TO (%L)',
                            parent, name_, lower_, lower_ + step);
             changed := changed + 1;

@@ -22,4 +22,11 @@ CREATE TABLE occupancy.inbox (
 );
 CREATE INDEX inbox_answered ON occupancy.inbox (answered_at);
 
+CALL gateway.isolate('occupancy.inbox', '{occupancy_engine_request}', '{occupancy_engine}');
+-- A request leaves its events and never reads another's.
+ALTER TABLE occupancy.outbox ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY relay ON occupancy.outbox TO occupancy_engine USING (true);
+CREATE POLICY leave ON occupancy.outbox FOR INSERT TO occupancy_engine_request WITH CHECK (true);
 GRANT SELECT, INSERT, DELETE ON occupancy.outbox, occupancy.inbox TO occupancy_engine;
+GRANT INSERT ON occupancy.outbox TO occupancy_engine_request;
+GRANT SELECT, INSERT ON occupancy.inbox TO occupancy_engine_request;

@@ -4,4 +4,4 @@ SET LOCAL lock_timeout = '5s';
 
 CREATE EXTENSION IF NOT EXISTS btree_gist;
 CREATE SCHEMA reservation;
-GRANT USAGE ON SCHEMA reservation TO reservation_service;
+GRANT USAGE ON SCHEMA reservation TO reservation_service, reservation_service_request;

@@ -3,4 +3,4 @@
 SET LOCAL lock_timeout = '5s';
 
 CREATE SCHEMA downlink;
-GRANT USAGE ON SCHEMA downlink TO downlink_dispatcher;
+GRANT USAGE ON SCHEMA downlink TO downlink_dispatcher, downlink_dispatcher_request;

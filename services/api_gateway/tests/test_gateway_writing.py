@@ -46,7 +46,7 @@ async def test_a_partial_update_names_just_what_changes(api, answer_command, spa
     for changes in accepted:
         with subtests.test(changes=changes):
             assert (await api.patch(f"/api/v6/spaces/{space_id}", json=changes)).status_code == 200
-            assert asked[-1]["body"] == {"id": space_id, **changes}
+            assert asked[-1]["body"] == {"id": space_id, "revision": None, **changes}
     refused = (
         {"latitude": 1.5},
         {"latitude": None},
@@ -66,7 +66,7 @@ async def test_a_full_update_names_every_field(api, answer_command, space_view, 
     asked = await answer_command("space.update", lambda command: space_view(tenant_id))
     body = {"site_id": str(uuid.uuid4()), "name": "Bay", "code": "A1"}
     assert (await api.put(f"/api/v6/spaces/{uuid.uuid4()}", json=body)).status_code == 200
-    assert len(asked[0]["body"]) == 13
+    assert len(asked[0]["body"]) == 14
     assert asked[0]["body"]["latitude"] is asked[0]["body"]["zone"] is None
 
 

@@ -1,5 +1,7 @@
 """The desk where a service's commands arrive: NATS requests in, one transaction each, answers out.
 
+A transaction works in the service's request role and sees the command's tenant alone.
+
 An answer is committed with its effect, a refusal without any. A database that is away is a refusal, since the caller is
 waiting and can ask again; so is anything unexpected, which goes to the log whole and to the caller not at all.
 """
@@ -16,12 +18,14 @@ from faststream.nats import NatsBroker, NatsMessage
 
 from parking_chassis.dead_letters import UNREADABLE
 from parking_chassis.inbox import answer_once
-from parking_chassis.postgres import DATABASE_AWAY, Connection, Pool
+from parking_chassis.postgres import DATABASE_AWAY, Connection, Pool, act_for
 from parking_contracts import subjects
-from parking_contracts.command import Command
+from parking_contracts.command import Command, CommandBody
 from parking_contracts.errors import Accepted, ErrorCode, Refusal, Reply
 
 log = structlog.get_logger()
+
+AT_ONCE = 8  # of each command, per process; what they wait for is the database
 
 Act = Callable[[Connection, Command[Any]], Awaitable[Any]]
 """Does one command inside the caller's transaction; answers a result to encode, or a Refusal, which undoes it."""
@@ -30,19 +34,19 @@ OnAnswer = Callable[[str, str], None]
 
 
 class CommandDesk:
-    """Answers the commands of one owner (`command.<owner>.<noun>.<verb>`); replicas share them as one queue."""
+    """Answers the commands of one owner; replicas share them as one queue."""
 
-    def __init__(self, pool: Pool, *, owner: str, schema: str, on_answer: OnAnswer) -> None:
+    def __init__(self, pool: Pool, *, schema: str, request_role: str, on_answer: OnAnswer) -> None:
         self._pool = pool
-        self._owner = owner
+        self._request_role = request_role
         self._schema = schema
         self._on_answer = on_answer
 
-    def open(self, broker: NatsBroker, commands: Mapping[str, tuple[type, Act]]) -> None:
-        """Subscribe every command: its name, what it carries, and what does it."""
-        for name, (body, act) in commands.items():
-            subject = subjects.command(self._owner, name)
-            broker.subscriber(subject, queue=self._owner, decoder=raw_body)(self._answerer(name, body, act))
+    def open(self, broker: NatsBroker, commands: Mapping[type[CommandBody], Act]) -> None:
+        """Subscribe every command: what it carries, and what does it."""
+        for body, act in commands.items():
+            subscribe = broker.subscriber(body.subject, queue=self._schema, max_workers=AT_ONCE, decoder=raw_body)
+            subscribe(self._answerer(subjects.command_name(body.subject), body, act))
 
     def _answerer(self, name: str, body: type, act: Act) -> Callable[[bytes], Awaitable[bytes]]:
         decode = msgspec.json.Decoder(Command[body]).decode  # type: ignore[valid-type]  # the type is a value here
@@ -61,6 +65,9 @@ class CommandDesk:
             return Refusal(code=ErrorCode.VALIDATION_ERROR, message=str(error), details={"command": name})
         try:
             async with self._pool.acquire() as connection, connection.transaction():
+                await act_for(
+                    connection, command.tenant_id, platform_admin=command.platform_admin, role=self._request_role
+                )
                 return await answer_once(connection, self._schema, command, lambda: _act(act, connection, command))
         except DATABASE_AWAY as error:
             log.warning("command_postponed", command=name, error=repr(error))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import asyncpg
 import msgspec
@@ -56,6 +57,21 @@ async def open_pool(settings: DatabaseSettings, *, role: str) -> Pool:
         },
     )
     return await pool
+
+
+async def act_for(
+    connection: Connection, tenant_id: UUID, *, platform_admin: bool = False, role: str | None = None
+) -> None:
+    """Let the rest of this transaction see one tenant, as row-level security reads it; in `role` where one is given."""
+    await connection.execute(
+        """
+        SELECT set_config('app.tenant_id', $1, true), set_config('app.platform_admin', $2, true),
+               set_config('role', coalesce($3, current_setting('role')), true)
+        """,
+        str(tenant_id),
+        "on" if platform_admin else "",
+        role,
+    )
 
 
 async def _leave_as_it_is(_connection: Connection) -> None:

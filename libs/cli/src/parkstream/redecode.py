@@ -79,7 +79,7 @@ async def _ask_for_all(client: CommandClient, euis: list[str], since: datetime |
 
         async def work() -> None:
             for eui in queue:
-                done.append(await client.ask("device.redecode", Redecode(dev_eui=eui, since=since), Redecoded))
+                done.append(await client.ask(Redecode(dev_eui=eui, since=since), Redecoded))
                 progress.advance(progress.task_ids[0])
 
         try:

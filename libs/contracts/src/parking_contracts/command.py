@@ -6,7 +6,7 @@ Sent by api_gateway (and the CLI) as NATS requests to the service that owns the 
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -14,15 +14,23 @@ import msgspec
 Body = TypeVar("Body")
 
 
+class CommandBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a command asks for; `subject` is where its owner answers it."""
+
+    subject: ClassVar[str]
+
+
 class Command(msgspec.Struct, Generic[Body], frozen=True, kw_only=True):
     """One request to change something. `caller` is `user:<id>`, `key:<id>` or `cli:<name>`.
 
-    `idempotency_key` and `body_sha256` go together: the same key with another body is refused.
+    `platform_admin` callers may touch what no tenant owns. `idempotency_key` and `body_sha256` go together: the same
+    key with another body is refused.
     """
 
     tenant_id: UUID
     caller: str
     request_id: str
     body: Body
+    platform_admin: bool = False
     idempotency_key: str | None = None
     body_sha256: str = ""

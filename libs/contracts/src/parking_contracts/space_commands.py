@@ -1,18 +1,21 @@
 """Commands on sites and spaces, answered by occupancy_engine.
 
-Subject `command.occupancy.<noun>.<verb>`; each travels as the `body` of a `command.Command`. The limits stand in the
-types: a body that breaks one is refused as VALIDATION_ERROR with the path of the field.
+Each travels as the `body` of a `command.Command`. The limits stand in the types: a body that breaks one is refused as
+VALIDATION_ERROR with the path of the field. `revision`, where a body has one, is the `updated_at` that the caller saw:
+when it has moved on, the command is refused as PRECONDITION_FAILED.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from parking_contracts import subjects
+from parking_contracts.command import CommandBody
 from parking_contracts.moment import Moment
 from parking_contracts.space import SpaceKind, SpaceState
 
@@ -42,9 +45,10 @@ class SiteView(msgspec.Struct, frozen=True, kw_only=True):
     deleted_at: datetime | None = None
 
 
-class CreateSite(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`site.create`: answers a SiteView. `id` may be chosen by the caller, which makes a retry harmless."""
+class CreateSite(CommandBody, frozen=True, kw_only=True):
+    """Answers a SiteView. `id` may be chosen by the caller, which makes a retry harmless."""
 
+    subject: ClassVar[str] = subjects.command(OWNER, "site.create")
     name: Name
     time_zone: str = "UTC"
     latitude: Latitude | None = None
@@ -52,25 +56,30 @@ class CreateSite(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     id: UUID | None = None
 
 
-class UpdateSite(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`site.update`: only the fields present change; answers a SiteView."""
+class UpdateSite(CommandBody, frozen=True, kw_only=True):
+    """Only the fields present change; answers a SiteView."""
 
+    subject: ClassVar[str] = subjects.command(OWNER, "site.update")
     id: UUID
+    revision: Moment | None = None
     name: Name | UnsetType = UNSET
     time_zone: str | UnsetType = UNSET
     latitude: Latitude | UnsetType | None = UNSET
     longitude: Longitude | UnsetType | None = UNSET
 
 
-class DeleteSite(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`site.delete`: refused as RESOURCE_IN_USE while live spaces stand on it."""
+class DeleteSite(CommandBody, frozen=True, kw_only=True):
+    """Refused as RESOURCE_IN_USE while live spaces stand on it."""
 
+    subject: ClassVar[str] = subjects.command(OWNER, "site.delete")
     id: UUID
+    revision: Moment | None = None
 
 
-class CreateSpace(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`space.create`: answers a SpaceView. EUIs in any notation."""
+class CreateSpace(CommandBody, frozen=True, kw_only=True):
+    """Answers a SpaceView. EUIs in any notation."""
 
+    subject: ClassVar[str] = subjects.command(OWNER, "space.create")
     site_id: UUID
     name: Name
     code: Code
@@ -82,17 +91,19 @@ class CreateSpace(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     longitude: Longitude | None = None
     sensor_eui: str | None = None
     display_eui: str | None = None
-    metadata: dict[str, Any] = {}
+    metadata: dict[str, Any] = {}  # noqa: RUF012  msgspec copies it
     id: UUID | None = None
 
 
-class UpdateSpace(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`space.update`: only the fields present change; null clears. Answers a SpaceView.
+class UpdateSpace(CommandBody, frozen=True, kw_only=True):
+    """Only the fields present change; null clears. Answers a SpaceView.
 
     A full replacement (PUT) is an update that names every field.
     """
 
+    subject: ClassVar[str] = subjects.command(OWNER, "space.update")
     id: UUID
+    revision: Moment | None = None
     site_id: UUID | UnsetType = UNSET
     name: Name | UnsetType = UNSET
     code: Code | UnsetType = UNSET
@@ -107,18 +118,21 @@ class UpdateSpace(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     metadata: dict[str, Any] | UnsetType = UNSET
 
 
-class DeleteSpace(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`space.delete`: soft; frees its code, sensor and display. Answers the last SpaceView."""
+class DeleteSpace(CommandBody, frozen=True, kw_only=True):
+    """Soft; frees its code, sensor and display. Answers the last SpaceView."""
 
+    subject: ClassVar[str] = subjects.command(OWNER, "space.delete")
     id: UUID
+    revision: Moment | None = None
 
 
-class SetSpaceState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`space.set_state`: set the override, or clear it with `free`. Answers the resulting SpaceView.
+class SetSpaceState(CommandBody, frozen=True, kw_only=True):
+    """Set the override, or clear it with `free`. Answers the resulting SpaceView.
 
     A target outside the transition table is refused as INVALID_STATE_TRANSITION unless `force`.
     """
 
+    subject: ClassVar[str] = subjects.command(OWNER, "space.set_state")
     id: UUID
     state: SpaceState
     reason: Reason = ""

@@ -75,6 +75,7 @@ SPACES = Stream(
     allow_atomic=True,
     max_bytes=4 * GIB,
     max_age_seconds=7 * DAY,
+    consumers=(Consumer(name="reservation_service"), Consumer(name="api_gateway")),
 )
 RESERVATIONS = Stream(
     name="RESERVATIONS",
@@ -84,7 +85,7 @@ RESERVATIONS = Stream(
     allow_atomic=True,
     max_bytes=1 * GIB,
     max_age_seconds=7 * DAY,
-    consumers=(Consumer(name="occupancy_engine"),),
+    consumers=(Consumer(name="occupancy_engine"), Consumer(name="api_gateway")),
 )
 DEAD_LETTERS = Stream(
     name="DEAD_LETTERS",

@@ -75,3 +75,13 @@ def dead_letter(service: str, code: str) -> str:
 def command(service: str, name: str) -> str:
     """The request/reply subject of a command; `name` is `<noun>.<verb>`. No stream captures it."""
     return f"{ROOT}.command.{service}.{name}"
+
+
+def command_name(subject: str) -> str:
+    """`<noun>.<verb>` of a command's subject."""
+    return ".".join(subject.split(".")[-2:])
+
+
+def command_owner(subject: str) -> str:
+    """The service that answers a command's subject."""
+    return subject.split(".")[3]

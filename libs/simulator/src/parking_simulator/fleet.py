@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from parking_contracts.command import CommandBody
 from parking_contracts.device_commands import BindApplication, Bound
 from parking_contracts.errors import ErrorCode
 from parking_contracts.space import SpaceView
@@ -44,14 +45,14 @@ async def provision(client: CommandClient, fleet: Fleet, on_space: Callable[[], 
         NobodyAnswersError: No engine is there.
     """
     for site in fleet.sites:
-        await _unless_there(client, "site.create", site, SiteView)
-    await client.ask("application.bind", fleet.binding, Bound)
+        await _unless_there(client, site, SiteView)
+    await client.ask(fleet.binding, Bound)
     outcome = Provisioned()
     queue = iter(fleet.spaces)
 
     async def work() -> None:
         for space in queue:
-            if await _unless_there(client, "space.create", space, SpaceView):
+            if await _unless_there(client, space, SpaceView):
                 outcome.created += 1
             else:
                 outcome.found += 1
@@ -66,10 +67,10 @@ async def provision(client: CommandClient, fleet: Fleet, on_space: Callable[[], 
     return outcome
 
 
-async def _unless_there(client: CommandClient, name: str, body: msgspec.Struct, answer: type[object]) -> bool:
+async def _unless_there(client: CommandClient, body: CommandBody, answer: type[object]) -> bool:
     """Whether it was made; False when it was there."""
     try:
-        await client.ask(name, body, answer)
+        await client.ask(body, answer)
     except CommandRefusedError as error:
         if error.refusal.code is not ErrorCode.DUPLICATE_RESOURCE:
             raise

@@ -21,16 +21,17 @@ SERVICE = "api_gateway"
 
 async def serve(stop: asyncio.Event, settings: Settings) -> None:
     """Serve at once; what is away is waited for in the background, and /ready says so meanwhile."""
-    pool = await open_pool(settings, role=SERVICE)
+    pool = await open_pool(settings, role=f"{SERVICE}_request")
+    batch_pool = await open_pool(settings, role=SERVICE)
     bus = Bus(settings.nats_url)
-    feed = Feed(pool, settings)
-    bootstrap = Bootstrap(pool, settings)
+    feed = Feed(batch_pool, settings)
+    bootstrap = Bootstrap(batch_pool, settings)
     health = Health(SERVICE, VERSION, stats=feed.stats)
     health.add_check("database", lambda: database_check(pool))
     health.add_check("nats", bus.check)
     health.add_check("bootstrap", bootstrap.check)
     health.add_check("live_events", feed.check)
-    app = build_app(Gateway(settings, pool, bus, feed), health)
+    app = build_app(Gateway(settings, pool, batch_pool, bus, feed), health)
 
     async def follow() -> None:
         await feed.run(await bus.open())
@@ -42,6 +43,7 @@ async def serve(stop: asyncio.Event, settings: Settings) -> None:
         await stop.wait()
         feed.end_all()
     await bus.close()
+    await batch_pool.close()
     await pool.close()
 
 

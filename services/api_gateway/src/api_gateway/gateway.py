@@ -1,13 +1,13 @@
-"""What the routes stand on: the database pool, the bus, and the live feed, opened once per process by `__main__`."""
+"""What the routes stand on: two database pools, the bus, and the live feed, opened once per process by `__main__`."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from fastapi import Depends, Request
+from fastapi import Request
 
 from api_gateway.bus import Bus
 from api_gateway.live.feed import Feed
@@ -19,16 +19,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """One process's resources."""
+    """One process's resources.
+
+    `pool` works in the request role, which sees nothing until a transaction names its tenant; `batch_pool` in the role
+    of what runs by itself, which sees all tenants.
+    """
 
     settings: Settings
     pool: Pool
+    batch_pool: Pool
     bus: Bus
     feed: Feed
 
     @contextlib.asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """A database connection, waited for a bounded time (TimeoutError: away)."""
+        """A connection in the request role, waited for a bounded time (TimeoutError: away)."""
         async with self.pool.acquire(timeout=self.settings.database_acquire_seconds) as connection:
             yield connection
 
@@ -37,12 +42,3 @@ def gateway_of(request: Request) -> Gateway:
     """The resources of the process that serves this request."""
     gateway: Gateway = request.app.state.gateway
     return gateway
-
-
-async def _connection(request: Request) -> AsyncIterator[Connection]:
-    async with gateway_of(request).connection() as connection:
-        yield connection
-
-
-# Given back before the answer is sent: a slow reader must not hold a connection.
-Database = Annotated[Connection, Depends(_connection, scope="function")]

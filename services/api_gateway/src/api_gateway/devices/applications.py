@@ -8,12 +8,12 @@ from fastapi import APIRouter, Query
 
 from api_gateway.devices import queries
 from api_gateway.devices.models import Application, ApplicationPage, Binding, BindingResult
-from api_gateway.gateway import Database
 from api_gateway.http.commands import Commands
 from api_gateway.http.fields import FilterText, Limit, Offset
 from api_gateway.http.json_body import JsonRoute
 from api_gateway.http.openapi import READ, WRITE
 from api_gateway.identity.authentication import ApplicationsReader, ApplicationsWriter
+from api_gateway.identity.database import Database
 from parking_contracts.device_commands import BindApplication, UnbindApplication
 
 router = APIRouter(prefix="/api/v6/applications", tags=["applications"], route_class=JsonRoute)
@@ -32,7 +32,7 @@ async def list_applications(
 async def bind_application(caller: ApplicationsWriter, commands: Commands, body: Binding) -> BindingResult:
     """Bind an application to the caller's tenant; frames of it that waited without a tenant are taken in."""
     command = BindApplication(**body.model_dump(exclude={"request_id"}))
-    result = await commands.send(caller, "application.bind", command, body_request_id=body.request_id)
+    result = await commands.send(caller, command, body_request_id=body.request_id)
     return BindingResult.model_validate_json(result)
 
 
@@ -44,4 +44,4 @@ async def unbind_application(
     application_id: Annotated[FilterText, Query(description="ChirpStack's application id")],
 ) -> None:
     """Let the application go: later events of it wait without a tenant."""
-    await commands.send(caller, "application.unbind", UnbindApplication(source=source, application_id=application_id))
+    await commands.send(caller, UnbindApplication(source=source, application_id=application_id))

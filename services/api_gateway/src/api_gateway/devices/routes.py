@@ -18,13 +18,13 @@ from api_gateway.devices.models import (
     RedecodeRequest,
     RedecodeResult,
 )
-from api_gateway.gateway import Database, gateway_of
 from api_gateway.http.commands import Commands
 from api_gateway.http.fields import EuiPath, FilterText, Limit, Offset
 from api_gateway.http.json_body import JsonRoute
 from api_gateway.http.openapi import READ, READ_ONE, WRITE
 from api_gateway.http.problems import not_found
 from api_gateway.identity.authentication import Caller, DevicesReader, DevicesWriter, OrphansReader
+from api_gateway.identity.database import Database, transaction_of
 from parking_contracts.device_commands import AssignDevice, Redecode, RegisterDevice, RemoveDevice
 
 router = APIRouter(prefix="/api/v6/devices", tags=["devices"], route_class=JsonRoute)
@@ -75,14 +75,14 @@ async def register_device(
 ) -> Device:
     """Make a device known, or change its settings. Until it is heard from a bound application it has no effect."""
     command = RegisterDevice(dev_eui=dev_eui, **body.model_dump(exclude={"request_id"}, exclude_unset=True))
-    await commands.send(caller, "device.register", command, body_request_id=body.request_id)
+    await commands.send(caller, command, body_request_id=body.request_id)
     return await _as_stored(request, caller, dev_eui)
 
 
 @router.delete("/{dev_eui}", status_code=204, responses=WRITE)
 async def remove_device(caller: DevicesWriter, commands: Commands, dev_eui: EuiPath) -> None:
     """Forget a device; refused while a space uses it. Its readings stay."""
-    await commands.send(caller, "device.remove", RemoveDevice(dev_eui=dev_eui))
+    await commands.send(caller, RemoveDevice(dev_eui=dev_eui))
 
 
 @router.put("/{dev_eui}/assignment", responses=WRITE)
@@ -91,7 +91,7 @@ async def assign_device(
 ) -> Device:
     """Make the device the sensor of a space, or of none."""
     command = AssignDevice(dev_eui=dev_eui, space_id=body.space_id)
-    await commands.send(caller, "device.assign", command, body_request_id=body.request_id)
+    await commands.send(caller, command, body_request_id=body.request_id)
     return await _as_stored(request, caller, dev_eui)
 
 
@@ -101,13 +101,13 @@ async def redecode_device(
 ) -> RedecodeResult:
     """Read the device's stored payloads again with today's codec; readings and stays follow."""
     command = Redecode(dev_eui=dev_eui, since=body.since)
-    result = await commands.send(caller, "device.redecode", command, body_request_id=body.request_id)
+    result = await commands.send(caller, command, body_request_id=body.request_id)
     return RedecodeResult.model_validate_json(result)
 
 
 async def _as_stored(request: Request, caller: Caller, dev_eui: str) -> Device:
     """The device as the directory shows it now: the owner has committed before it answered."""
-    async with gateway_of(request).connection() as connection:
+    async with transaction_of(request, caller) as connection:
         row = await queries.get_device(connection, caller.tenant_id, dev_eui)
     if row is None:
         raise not_found("device", dev_eui)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from typing import Annotated
+from uuid import UUID
 
 import msgspec
 from fastapi import Depends, Header, Request
@@ -18,9 +19,8 @@ from api_gateway.gateway import gateway_of
 from api_gateway.http.problems import ProblemError, refused, unavailable
 from api_gateway.identity.authentication import Caller
 from parking_contracts import subjects
-from parking_contracts.command import Command
+from parking_contracts.command import Command, CommandBody
 from parking_contracts.errors import Accepted, ErrorCode, Reply
-from parking_contracts.space_commands import OWNER
 
 KEY_PATTERN = r"^[\x21-\x7e]{1,200}$"
 _encode = msgspec.json.Encoder(order="deterministic").encode
@@ -35,34 +35,38 @@ class CommandSender:
         self._idempotency_key = idempotency_key
 
     async def send(
-        self, caller: Caller, name: str, body: msgspec.Struct, *, body_request_id: str | None = None
+        self, caller: Caller, body: CommandBody, *, tenant_id: UUID | None = None, body_request_id: str | None = None
     ) -> bytes:
-        """Ask the owner of sites, spaces and devices to carry out `name` (`<noun>.<verb>`); its result as JSON.
+        """Ask the owner of the noun to carry out a command; its result as JSON.
+
+        It is for the caller's tenant, unless a platform admin names another.
 
         Raises:
             ProblemError: The owner's refusal, TIMEOUT, or DEPENDENCY_UNAVAILABLE when it cannot be reached.
         """
         gateway = gateway_of(self._request)
+        owner = f"the {subjects.command_owner(body.subject)} service"
         command = Command(
-            tenant_id=caller.tenant_id,
+            tenant_id=tenant_id or caller.tenant_id,
             caller=caller.name,
             request_id=self._request.state.request_id,
             body=body,
+            platform_admin=caller.platform_admin,
             idempotency_key=self._key(body_request_id),
-            body_sha256=hashlib.sha256(name.encode() + b"\0" + _encode(body)).hexdigest(),
+            body_sha256=hashlib.sha256(body.subject.encode() + b"\0" + _encode(body)).hexdigest(),
         )
         client = gateway.bus.connected()
         seconds = gateway.settings.command_seconds
         try:
-            message = await client.request(subjects.command(OWNER, name), _encode(command), timeout=seconds)
+            message = await client.request(body.subject, _encode(command), timeout=seconds)
         except NoRespondersError as error:
-            raise unavailable("the occupancy engine") from error
+            raise unavailable(owner) from error
         except ConnectionClosedError as error:
             raise unavailable("NATS") from error
         except NatsTimeoutError as error:
             raise ProblemError(
                 ErrorCode.TIMEOUT,
-                f"the occupancy engine did not answer within {seconds:g} s; whether the change was made is unknown: "
+                f"{owner} did not answer within {seconds:g} s; whether the change was made is unknown: "
                 "ask again with the same Idempotency-Key",
             ) from error
         reply = _decode_reply.decode(message.data)

@@ -33,6 +33,7 @@ STATUS: dict[ErrorCode, int] = {
     ErrorCode.AUTHORIZATION_ERROR: 403,
     ErrorCode.IDEMPOTENCY_KEY_REUSED: 422,
     ErrorCode.REQUEST_IN_FLIGHT: 409,
+    ErrorCode.PRECONDITION_FAILED: 412,
     ErrorCode.REPLAY_REFUSED: 409,
     ErrorCode.RATE_LIMITED: 429,
     ErrorCode.PAYLOAD_TOO_LARGE: 413,

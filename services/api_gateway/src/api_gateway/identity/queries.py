@@ -12,10 +12,7 @@ from parking_chassis.postgres import Connection
 
 async def find_key(connection: Connection, key_id: str) -> asyncpg.Record | None:
     """One API key by its id: the one look-up before the tenant is known."""
-    return await connection.fetchrow(
-        "SELECT tenant_id, secret_sha256, scopes, platform_admin, revoked_at FROM gateway.api_keys WHERE id = $1",
-        key_id,
-    )
+    return await connection.fetchrow("SELECT * FROM gateway.find_api_key($1)", key_id)
 
 
 async def live_keys(connection: Connection, key_ids: Sequence[str]) -> set[str]:

@@ -6,13 +6,13 @@ from uuid import UUID
 
 from fastapi import APIRouter, Response
 
-from api_gateway.gateway import Database
 from api_gateway.http.commands import Commands
 from api_gateway.http.fields import IncludeDeleted, Limit, Offset
 from api_gateway.http.json_body import JsonRoute
 from api_gateway.http.openapi import READ, READ_ONE, WRITE
 from api_gateway.http.problems import not_found
 from api_gateway.identity.authentication import SitesReader, SitesWriter
+from api_gateway.identity.database import Database
 from api_gateway.sites import queries
 from api_gateway.sites.models import NewSite, Site, SiteChanges, SitePage
 from parking_contracts.space_commands import CreateSite, DeleteSite, UpdateSite
@@ -49,7 +49,7 @@ async def get_site(caller: SitesReader, database: Database, site_id: UUID) -> Si
 async def create_site(caller: SitesWriter, commands: Commands, body: NewSite, response: Response) -> Site:
     """Create a site; `Location` names it."""
     values = body.model_dump(exclude={"request_id"})
-    result = await commands.send(caller, "site.create", CreateSite(**values), body_request_id=body.request_id)
+    result = await commands.send(caller, CreateSite(**values), body_request_id=body.request_id)
     site = Site.model_validate_json(result)
     response.headers["Location"] = f"{PATH}/{site.id}"
     return site
@@ -60,12 +60,10 @@ async def update_site(caller: SitesWriter, commands: Commands, site_id: UUID, bo
     """Change some fields; null clears the position."""
     values = body.model_dump(exclude={"request_id"}, exclude_unset=True)
     command = UpdateSite(id=site_id, **values)
-    return Site.model_validate_json(
-        await commands.send(caller, "site.update", command, body_request_id=body.request_id)
-    )
+    return Site.model_validate_json(await commands.send(caller, command, body_request_id=body.request_id))
 
 
 @router.delete("/{site_id}", status_code=204, responses=WRITE)
 async def delete_site(caller: SitesWriter, commands: Commands, site_id: UUID) -> None:
     """Delete a site; refused while spaces stand on it. Its history stays."""
-    await commands.send(caller, "site.delete", DeleteSite(id=site_id))
+    await commands.send(caller, DeleteSite(id=site_id))

@@ -9,13 +9,13 @@ import asyncpg
 from fastapi import APIRouter, Depends, Query, Response
 from fastapi.exceptions import RequestValidationError
 
-from api_gateway.gateway import Database
 from api_gateway.http.commands import Commands
 from api_gateway.http.fields import FilterText, IncludeDeleted, Limit, Offset
 from api_gateway.http.json_body import JsonRoute
 from api_gateway.http.openapi import READ, READ_ONE, WRITE
 from api_gateway.http.problems import ProblemError, not_found
 from api_gateway.identity.authentication import SpacesReader, SpacesWriter
+from api_gateway.identity.database import Database
 from api_gateway.spaces import queries
 from api_gateway.spaces.models import (
     ListedSpace,
@@ -124,7 +124,7 @@ def _layers(row: asyncpg.Record) -> tuple[OverrideLayer, SensorLayer, Reservatio
 async def create_space(caller: SpacesWriter, commands: Commands, body: NewSpace, response: Response) -> Space:
     """Create a space; `Location` names it."""
     command = CreateSpace(**body.model_dump(exclude={"request_id"}))
-    result = await commands.send(caller, "space.create", command, body_request_id=body.request_id)
+    result = await commands.send(caller, command, body_request_id=body.request_id)
     space = Space.model_validate_json(result)
     response.headers["Location"] = f"{PATH}/{space.id}"
     return space
@@ -134,7 +134,7 @@ async def create_space(caller: SpacesWriter, commands: Commands, body: NewSpace,
 async def replace_space(caller: SpacesWriter, commands: Commands, space_id: UUID, body: SpaceDescription) -> Space:
     """Replace the whole description; what the body leaves out takes its default. The state stays."""
     command = UpdateSpace(id=space_id, **body.model_dump(exclude={"request_id"}))
-    result = await commands.send(caller, "space.update", command, body_request_id=body.request_id)
+    result = await commands.send(caller, command, body_request_id=body.request_id)
     return Space.model_validate_json(result)
 
 
@@ -142,14 +142,14 @@ async def replace_space(caller: SpacesWriter, commands: Commands, space_id: UUID
 async def update_space(caller: SpacesWriter, commands: Commands, space_id: UUID, body: SpaceChanges) -> Space:
     """Change some fields; null clears what may be empty."""
     command = UpdateSpace(id=space_id, **body.model_dump(exclude={"request_id"}, exclude_unset=True))
-    result = await commands.send(caller, "space.update", command, body_request_id=body.request_id)
+    result = await commands.send(caller, command, body_request_id=body.request_id)
     return Space.model_validate_json(result)
 
 
 @router.delete("/{space_id}", status_code=204, responses=WRITE)
 async def delete_space(caller: SpacesWriter, commands: Commands, space_id: UUID) -> None:
     """Delete a space: frees its code, sensor and display. Its history stays."""
-    await commands.send(caller, "space.delete", DeleteSpace(id=space_id))
+    await commands.send(caller, DeleteSpace(id=space_id))
 
 
 @router.put("/{space_id}/state", responses=WRITE)
@@ -162,5 +162,5 @@ async def set_space_state(caller: SpacesWriter, commands: Commands, space_id: UU
     if body.force and not caller.platform_admin:
         raise ProblemError(ErrorCode.AUTHORIZATION_ERROR, "only a platform admin may force a state")
     command = SetSpaceState(id=space_id, **body.model_dump(exclude={"request_id"}))
-    result = await commands.send(caller, "space.set_state", command, body_request_id=body.request_id)
+    result = await commands.send(caller, command, body_request_id=body.request_id)
     return Space.model_validate_json(result)

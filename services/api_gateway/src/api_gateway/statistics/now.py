@@ -11,9 +11,9 @@ import asyncpg
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from api_gateway.gateway import Database
 from api_gateway.http.openapi import READ
 from api_gateway.identity.authentication import SpacesReader
+from api_gateway.identity.database import Database
 from api_gateway.statistics import queries
 from parking_contracts.space import SpaceKind
 

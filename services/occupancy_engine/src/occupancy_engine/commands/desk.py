@@ -1,35 +1,36 @@
-"""Every command the engine answers: its name, what it carries, what does it. The table is the whole list."""
+"""Every command the engine answers, and what does it. The table is the whole list."""
 
 from __future__ import annotations
 
 from faststream.nats import NatsBroker
 
-from occupancy_engine import SCHEMA, metrics
+from occupancy_engine import SCHEMA, SERVICE, metrics
 from occupancy_engine.commands import sites, spaces
 from occupancy_engine.commands.devices import DeviceCommands
 from occupancy_engine.decoders import Decoders
 from parking_chassis.command_desk import Act, CommandDesk
 from parking_chassis.postgres import Pool
 from parking_contracts import device_commands, space_commands
+from parking_contracts.command import CommandBody
 
 
-def command_table(decoders: Decoders) -> dict[str, tuple[type, Act]]:
+def command_table(decoders: Decoders) -> dict[type[CommandBody], Act]:
     """The list."""
     devices = DeviceCommands(decoders)
     return {
-        "site.create": (space_commands.CreateSite, sites.create),
-        "site.update": (space_commands.UpdateSite, sites.update),
-        "site.delete": (space_commands.DeleteSite, sites.delete),
-        "space.create": (space_commands.CreateSpace, spaces.create),
-        "space.update": (space_commands.UpdateSpace, spaces.update),
-        "space.delete": (space_commands.DeleteSpace, spaces.delete),
-        "space.set_state": (space_commands.SetSpaceState, spaces.set_state),
-        "application.bind": (device_commands.BindApplication, devices.bind),
-        "application.unbind": (device_commands.UnbindApplication, devices.unbind),
-        "device.register": (device_commands.RegisterDevice, devices.register),
-        "device.remove": (device_commands.RemoveDevice, devices.remove),
-        "device.assign": (device_commands.AssignDevice, devices.assign),
-        "device.redecode": (device_commands.Redecode, devices.redecode),
+        space_commands.CreateSite: sites.create,
+        space_commands.UpdateSite: sites.update,
+        space_commands.DeleteSite: sites.delete,
+        space_commands.CreateSpace: spaces.create,
+        space_commands.UpdateSpace: spaces.update,
+        space_commands.DeleteSpace: spaces.delete,
+        space_commands.SetSpaceState: spaces.set_state,
+        device_commands.BindApplication: devices.bind,
+        device_commands.UnbindApplication: devices.unbind,
+        device_commands.RegisterDevice: devices.register,
+        device_commands.RemoveDevice: devices.remove,
+        device_commands.AssignDevice: devices.assign,
+        device_commands.Redecode: devices.redecode,
     }
 
 
@@ -37,8 +38,8 @@ def open_desk(broker: NatsBroker, pool: Pool, decoders: Decoders) -> None:
     """Subscribe them all."""
     desk = CommandDesk(
         pool,
-        owner=space_commands.OWNER,
         schema=SCHEMA,
+        request_role=f"{SERVICE}_request",
         on_answer=lambda name, outcome: metrics.COMMANDS.labels(name, outcome).inc(),
     )
     desk.open(broker, command_table(decoders))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import asyncpg
@@ -35,6 +36,17 @@ def overtaken(noun: str, key: Any) -> Refusal:
         code=ErrorCode.REQUEST_IN_FLIGHT,
         message=f"the {noun} {key} was changed at the same moment; ask again",
         details={noun: str(key)},
+    )
+
+
+def moved_on(noun: str, seen: datetime | None, updated_at: datetime) -> Refusal | None:
+    """The caller saw an older revision than there is; None where it saw this one, or does not care."""
+    if seen is None or seen == updated_at:
+        return None
+    return Refusal(
+        code=ErrorCode.PRECONDITION_FAILED,
+        message=f"the {noun} was changed since you read it; read it again and decide anew",
+        details={"updated_at": updated_at.isoformat()},
     )
 
 

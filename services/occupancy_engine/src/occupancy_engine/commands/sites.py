@@ -7,7 +7,7 @@ import zoneinfo
 import asyncpg
 import msgspec
 
-from occupancy_engine.commands.refusals import invalid, lopsided, not_found, taken
+from occupancy_engine.commands.refusals import invalid, lopsided, moved_on, not_found, taken
 from occupancy_engine.store import sites
 from parking_chassis.postgres import Connection
 from parking_contracts.command import Command
@@ -33,6 +33,8 @@ async def update(connection: Connection, command: Command[UpdateSite]) -> SiteVi
     site = await sites.lock(connection, command.tenant_id, body.id)
     if site is None:
         return not_found("site", body.id)
+    if refusal := moved_on("site", body.revision, site.updated_at):
+        return refusal
     changes = {
         name: value
         for name in ("name", "time_zone", "latitude", "longitude")
@@ -49,6 +51,8 @@ async def delete(connection: Connection, command: Command[DeleteSite]) -> SiteVi
     site = await sites.lock(connection, command.tenant_id, command.body.id)
     if site is None:
         return not_found("site", command.body.id)
+    if refusal := moved_on("site", command.body.revision, site.updated_at):
+        return refusal
     if live := await sites.live_spaces(connection, site):
         return Refusal(
             code=ErrorCode.RESOURCE_IN_USE,

@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from occupancy_engine.commands.refusals import invalid, lopsided, not_found, overtaken, read_eui, taken
+from occupancy_engine.commands.refusals import invalid, lopsided, moved_on, not_found, overtaken, read_eui, taken
 from occupancy_engine.domain.layers import Layers, Override, may_request, resolve
 from occupancy_engine.domain.showing import Cause, Space, show
 from occupancy_engine.sensing import sensor_layer
@@ -70,6 +70,8 @@ async def _update(connection: Connection, command: Command[UpdateSpace], euis: d
         return not_found("site", body.site_id)
     changes = {name: value for name in DESCRIPTION if (value := getattr(body, name)) is not msgspec.UNSET} | euis
     view = await space_nouns.view(connection, tenant_id, body.id)
+    if refusal := moved_on("space", body.revision, view.updated_at):
+        return refusal
     if refusal := lopsided(changes.get("latitude", view.latitude), changes.get("longitude", view.longitude)):
         return refusal
     layers = space.layers
@@ -90,6 +92,9 @@ async def delete(connection: Connection, command: Command[DeleteSpace]) -> Space
         return not_found("space", space_id)
     if not sensors.holds_sensor_of(held, space):
         return overtaken("space", space_id)
+    view = await space_nouns.view(connection, tenant_id, space_id)
+    if refusal := moved_on("space", command.body.revision, view.updated_at):
+        return refusal
     if space.sensor_eui is not None:
         await sensors.swap(connection, held, space, None)
     return await space_nouns.delete(connection, space)
