@@ -20,7 +20,7 @@ BEGIN
             NULL;
         END;
         IF NOT pg_has_role(current_user, service, 'SET') THEN
-            EXECUTE format('GRANT %I TO CURRENT_USER', service);
+            EXECUTE format('GRANT %I TO CURRENT_USER WITH INHERIT FALSE, SET TRUE', service);
         END IF;
     END LOOP;
 END

@@ -21,7 +21,7 @@ async def by_name(findings: AsyncIterator[Finding]) -> dict[str, Finding]:
 async def test_a_migrated_database_is_well_but_for_its_fsync(database: str) -> None:
     found = await by_name(check_database(database))
     assert {what for what, finding in found.items() if not finding.well} == {"durability"}
-    assert found["roles"].state == "all 4 can be taken"
+    assert found["roles"].state == "all 8 can be taken"
 
 
 async def test_an_empty_database_wants_its_migrations(empty_database: str) -> None:

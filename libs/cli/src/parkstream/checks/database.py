@@ -9,7 +9,8 @@ from parkstream.errors import OperatorError
 from parkstream.migrate import connect, migrations_dir, pending_migrations, read_migrations
 
 OLDEST_VERSION = 18  # uuidv7()
-ROLES = ("api_gateway", "occupancy_engine", "reservation_service", "downlink_dispatcher")
+SERVICES = ("api_gateway", "occupancy_engine", "reservation_service", "downlink_dispatcher")
+ROLES = (*SERVICES, *(f"{service}_request" for service in SERVICES))
 
 
 async def check_database(database_url: str) -> AsyncIterator[Finding]:
