@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import Request, Security
@@ -20,6 +20,7 @@ from api_gateway.gateway import gateway_of
 from api_gateway.http.problems import ProblemError
 from api_gateway.identity import queries
 from api_gateway.identity.api_keys import parse_key
+from api_gateway.identity.roles import Role, covers
 from parking_contracts.errors import ErrorCode
 
 PLATFORM_ADMIN = "platform_admin"
@@ -44,23 +45,29 @@ _header = APIKeyHeader(
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """An authenticated key: its tenant, and what it may do. A scope `<noun>:*` or `*` stands for all under it."""
+    """Who is asking: an API key, or a user by one of his sessions; the tenant, and what may be done there."""
 
     tenant_id: UUID
     id: str
     scopes: frozenset[str]
     platform_admin: bool
+    kind: Literal["key", "user"] = "key"
+    role: Role | None = None
+    session_id: UUID | None = None
 
     @property
     def name(self) -> str:
-        """How commands and histories call the caller."""
-        return f"key:{self.id}"
+        """How commands, histories and the audit log call the caller: `key:<id>` or `user:<id>`."""
+        return f"{self.kind}:{self.id}"
+
+    @property
+    def credential(self) -> str:
+        """What ends the caller when it is revoked: the key, or the one session."""
+        return self.name if self.session_id is None else f"session:{self.session_id}"
 
     def may(self, scope: str) -> bool:
-        """Whether the key carries this scope; `platform_admin` is a right of its own that no wildcard gives."""
-        if scope == PLATFORM_ADMIN:
-            return self.platform_admin
-        return not self.scopes.isdisjoint({scope, f"{scope.partition(':')[0]}:*", "*"})
+        """Whether the caller has this scope; `platform_admin` is a right of its own that no wildcard gives."""
+        return self.platform_admin if scope == PLATFORM_ADMIN else covers(self.scopes, scope)
 
 
 async def authenticate(
@@ -102,8 +109,8 @@ async def _look_up(request: Request) -> Caller:
     async with gateway_of(request).connection() as connection:
         row = await queries.find_key(connection, key_id)
     matches = hmac.compare_digest(digest, row["secret_sha256"] if row else _NO_DIGEST)
-    if row is None or not matches or row["revoked_at"] is not None:
-        raise _unknown("the API key is unknown, wrong or revoked")
+    if row is None or not matches or not row["is_alive"]:
+        raise _unknown("the API key is unknown, wrong, expired or revoked")
     return Caller(row["tenant_id"], key_id, frozenset(row["scopes"]), row["platform_admin"])
 
 

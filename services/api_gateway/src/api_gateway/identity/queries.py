@@ -16,8 +16,14 @@ async def find_key(connection: Connection, key_id: str) -> asyncpg.Record | None
 
 
 async def live_keys(connection: Connection, key_ids: Sequence[str]) -> set[str]:
-    """Which of these keys still exist and are not revoked."""
-    rows = await connection.fetch("SELECT id FROM gateway.api_keys WHERE id = ANY($1) AND revoked_at IS NULL", key_ids)
+    """Which of these keys are neither revoked nor expired."""
+    rows = await connection.fetch(
+        """
+        SELECT id FROM gateway.api_keys
+        WHERE id = ANY($1) AND revoked_at IS NULL AND coalesce(expires_at > now(), true)
+        """,
+        key_ids,
+    )
     return {row["id"] for row in rows}
 
 
