@@ -11,13 +11,23 @@ import msgspec
 import pytest
 
 import parking_contracts
-from parking_contracts import command, device, reservation, reservation_commands, space, space_commands, streams, uplink
+from parking_contracts import (
+    alert,
+    command,
+    device,
+    reservation,
+    reservation_commands,
+    space,
+    space_commands,
+    streams,
+    uplink,
+)
 
 GOLDEN = Path(__file__).parent / "golden"
 # Declarations, a base, and a part of another message: none travels by itself.
 NOT_MESSAGES = {
     *(streams.Stream, streams.Consumer, device.DeviceFact, uplink.Reception, command.CommandBody),
-    *(reservation.ReservationFact, reservation_commands.Booking),
+    *(reservation.ReservationFact, reservation_commands.Booking, alert.SpaceAlert),
 }
 # A generic Struct is read as one of its kinds.
 READ_AS: dict[type, Any] = {command.Command: command.Command[space_commands.CreateSite]}
@@ -86,9 +96,10 @@ def test_a_message_cannot_be_changed_once_made(struct: type[msgspec.Struct]) -> 
 
 
 def test_every_space_event_has_a_versioned_type_of_its_own() -> None:
-    types = list(space.EVENT_TYPES.values())
+    every = space.EVENT_TYPES | alert.EVENT_TYPES
+    types = list(every.values())
     assert len(set(types)) == len(types)
-    for struct, name in space.EVENT_TYPES.items():
+    for struct, name in every.items():
         golden, version = golden_name(struct).removesuffix(".json").rsplit(".", 1)
         assert name == f"parkstream.space.{golden.removeprefix('space_')}.{version}"
 

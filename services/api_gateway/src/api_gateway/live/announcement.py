@@ -13,13 +13,14 @@ from uuid import UUID
 import msgspec
 
 from api_gateway.live.position import SPACES
-from parking_contracts import reservation, space
+from parking_contracts import alert, reservation, space
 
 _TYPE = re.compile(r"parkstream\.([a-z_]+\.[a-z_]+)\.v\d+")
 # What clients can ask for: `space.created` for `parkstream.space.created.v1`.
-EVENT_NAMES = tuple(
-    dict.fromkeys(_TYPE.sub(r"\1", name) for name in (*space.EVENT_TYPES.values(), *reservation.EVENT_TYPES.values()))
-)
+_EVERY_TYPE = space.EVENT_TYPES | alert.EVENT_TYPES | reservation.EVENT_TYPES
+EVENT_NAMES = tuple(dict.fromkeys(_TYPE.sub(r"\1", name) for name in _EVERY_TYPE.values()))
+# Events of a space that change nothing shown, so that they have no version.
+_UNVERSIONED = frozenset(_TYPE.sub(r"\1", name) for name in alert.EVENT_TYPES.values())
 
 
 class Announcement(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,7 +79,8 @@ def read_announcement(stream: int, sequence: int, headers: Mapping[str, str] | N
     place = event.space
     tenant_id, space_id = (place.tenant_id, place.id) if place else (event.tenant_id, event.space_id)
     version = place.version if place else event.version
-    if tenant_id is None or space_id is None or (stream == SPACES and version is None):
+    versioned = stream == SPACES and match[1] not in _UNVERSIONED
+    if tenant_id is None or space_id is None or (versioned and version is None):
         raise UnreadableEventError("tenant_id, space_id or version is missing")
     return Announcement(
         stream=stream,
@@ -87,7 +89,7 @@ def read_announcement(stream: int, sequence: int, headers: Mapping[str, str] | N
         space_id=space_id,
         site_id=place.site_id if place else event.site_id,
         zone=place.zone if place else event.zone,
-        version=version if stream == SPACES else None,
+        version=version if versioned else None,
         name=match[1],
         body=b"event: %b\ndata: %b\n\n" % (match[1].encode(), _one_line(data)),
     )
