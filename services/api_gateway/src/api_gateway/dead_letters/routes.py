@@ -18,9 +18,9 @@ from api_gateway.dead_letters.stream import (
     replay_letter,
 )
 from api_gateway.gateway import gateway_of
-from api_gateway.http.json_body import JsonRoute
 from api_gateway.http.openapi import READ, READ_ONE, problems
 from api_gateway.http.problems import ProblemError, not_found
+from api_gateway.http.routes import JsonRoute
 from api_gateway.identity.authentication import DeadLettersReader, DeadLettersWriter
 from parking_contracts import subjects
 from parking_contracts.errors import DeadLetter, DeadLetterCode, ErrorCode

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from typing import Annotated
+from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 
 from api_gateway.devices import queries
 from api_gateway.devices.models import Application, ApplicationPage, Binding, BindingResult
 from api_gateway.http.commands import Commands
-from api_gateway.http.fields import FilterText, Limit, Offset
-from api_gateway.http.json_body import JsonRoute
+from api_gateway.http.fields import FilterText
 from api_gateway.http.openapi import READ, WRITE
+from api_gateway.http.paging import Paging
+from api_gateway.http.routes import JsonRoute
+from api_gateway.http.sorting import sort_by
 from api_gateway.identity.authentication import ApplicationsReader, ApplicationsWriter
 from api_gateway.identity.database import Database
 from parking_contracts.device_commands import BindApplication, UnbindApplication
@@ -19,13 +22,21 @@ from parking_contracts.device_commands import BindApplication, UnbindApplication
 router = APIRouter(prefix="/api/v6/applications", tags=["applications"], route_class=JsonRoute)
 
 
+ORDER = sort_by(queries.APPLICATION_SORT_COLUMNS, default="source,application_id", tie="application_id")
+
+
 @router.get("", responses=READ)
 async def list_applications(
-    _caller: ApplicationsReader, database: Database, limit: Limit = 100, offset: Offset = 0
+    _caller: ApplicationsReader,
+    database: Database,
+    order: Annotated[str, Depends(ORDER)],
+    page: Paging,
+    tenant: Annotated[UUID | None, Query(description="only those bound to this tenant")] = None,
+    source: Annotated[FilterText | None, Query(description="only of this integration")] = None,
 ) -> ApplicationPage:
-    """The bindings of all tenants."""
-    total, rows = await queries.list_applications(database, limit=limit, offset=offset)
-    return ApplicationPage(total=total, limit=limit, offset=offset, items=[Application(**row) for row in rows])
+    """The bindings of all tenants, or of one."""
+    total, rows = await queries.list_applications(database, (tenant, source), order, page)
+    return ApplicationPage(**page.of(total), items=[Application(**row) for row in rows])
 
 
 @router.post("", status_code=201, responses=WRITE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 
 from api_gateway.devices import queries
 from api_gateway.devices.models import (
@@ -19,45 +19,53 @@ from api_gateway.devices.models import (
     RedecodeResult,
 )
 from api_gateway.http.commands import Commands
-from api_gateway.http.fields import EuiPath, FilterText, Limit, Offset
-from api_gateway.http.json_body import JsonRoute
+from api_gateway.http.fields import EuiPath, FilterText, SearchText
 from api_gateway.http.openapi import READ, READ_ONE, WRITE
+from api_gateway.http.paging import Paging
 from api_gateway.http.problems import not_found
+from api_gateway.http.routes import JsonRoute
+from api_gateway.http.sorting import sort_by
 from api_gateway.identity.authentication import Caller, DevicesReader, DevicesWriter, OrphansReader
 from api_gateway.identity.database import Database, transaction_of
 from parking_contracts.device_commands import AssignDevice, Redecode, RegisterDevice, RemoveDevice
 
 router = APIRouter(prefix="/api/v6/devices", tags=["devices"], route_class=JsonRoute)
 
+DEVICE_ORDER = sort_by(queries.DEVICE_SORT_COLUMNS, default="dev_eui", tie="dev_eui")
+ORPHAN_ORDER = sort_by(queries.ORPHAN_SORT_COLUMNS, default="-last_received_at", tie="dev_eui")
+
 
 @router.get("", responses=READ)
 async def list_devices(
     caller: DevicesReader,
     database: Database,
+    order: Annotated[str, Depends(DEVICE_ORDER)],
+    page: Paging,
     silent: Annotated[bool | None, Query(description="only those that have missed their reports, or not")] = None,
     assigned: Annotated[bool | None, Query(description="only those that are a space's sensor, or not")] = None,
-    limit: Limit = 100,
-    offset: Offset = 0,
+    flapping: Annotated[bool | None, Query(description="only those that change their mind too often, or not")] = None,
+    application_id: Annotated[FilterText | None, Query(description="only of this ChirpStack application")] = None,
+    q: SearchText = None,
 ) -> DevicePage:
-    """The tenant's devices, by DevEUI."""
-    total, rows = await queries.list_devices(database, caller.tenant_id, (silent, assigned), limit=limit, offset=offset)
-    return DevicePage(total=total, limit=limit, offset=offset, items=[Device(**row) for row in rows])
+    """The tenant's devices, by DevEUI unless `sort` says otherwise; `q` searches DevEUI and name."""
+    filters = (silent, assigned, flapping, application_id, q)
+    total, rows = await queries.list_devices(database, caller.tenant_id, filters, order, page)
+    return DevicePage(**page.of(total), items=[Device(**row) for row in rows])
 
 
 @router.get("/orphans", responses=READ)
 async def list_orphans(
     _caller: OrphansReader,
     database: Database,
+    order: Annotated[str, Depends(ORPHAN_ORDER)],
+    page: Paging,
     source: Annotated[FilterText | None, Query(description="only of this integration")] = None,
     application_id: Annotated[FilterText | None, Query(description="only of this ChirpStack application")] = None,
     reason: Annotated[OrphanReason | None, Query(description="only those that wait for this reason")] = None,
-    limit: Limit = 100,
-    offset: Offset = 0,
 ) -> OrphanPage:
-    """Devices that were heard and not taken in, of whatever tenant; their frames wait."""
-    filters = (source, application_id, reason)
-    total, rows = await queries.list_orphans(database, filters, limit=limit, offset=offset)
-    return OrphanPage(total=total, limit=limit, offset=offset, items=[Orphan(**row) for row in rows])
+    """Devices that were heard and not taken in, of whatever tenant, the last heard first; their frames wait."""
+    total, rows = await queries.list_orphans(database, (source, application_id, reason), order, page)
+    return OrphanPage(**page.of(total), items=[Orphan(**row) for row in rows])
 
 
 @router.get("/{dev_eui}", responses=READ_ONE)

@@ -32,6 +32,9 @@ def _small(document: dict[str, Any]) -> dict[str, Any]:
 
 Document = Annotated[dict[str, Any], AfterValidator(_small)]
 FilterText = Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(_storable)]
+SearchText = Annotated[
+    FilterText | None, Query(description="only those whose code or name holds this text, in any case", examples=["A-1"])
+]
 Name = Annotated[str, Field(min_length=1, max_length=100, description="for people", examples=["Bay A-17"])]
 Latitude = Annotated[float, Field(ge=-90, le=90, description="WGS 84 degrees", examples=[-37.8136])]
 Longitude = Annotated[float, Field(ge=-180, le=180, description="WGS 84 degrees", examples=[144.9631])]

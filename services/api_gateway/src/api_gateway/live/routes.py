@@ -14,13 +14,14 @@ from api_gateway.gateway import gateway_of
 from api_gateway.http.fields import FilterText
 from api_gateway.http.openapi import READ
 from api_gateway.http.problems import unavailable
+from api_gateway.http.routes import JsonRoute
 from api_gateway.identity.authentication import EventsReader
 from api_gateway.live.announcement import EVENT_NAMES
 from api_gateway.live.position import Position, parse_position
 from api_gateway.live.response import EventStream
 from api_gateway.live.subscription import EventFilter
 
-router = APIRouter(prefix="/api/v6/events", tags=["events"])
+router = APIRouter(prefix="/api/v6/events", tags=["events"], route_class=JsonRoute)
 
 _EXAMPLE = """\
 retry: 1000

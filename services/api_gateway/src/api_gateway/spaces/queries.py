@@ -8,6 +8,7 @@ from uuid import UUID
 
 import asyncpg
 
+from api_gateway.http.paging import Page
 from api_gateway.spaces.nearby import EARTH_RADIUS_METRES, Box
 from parking_chassis.postgres import Connection
 
@@ -30,19 +31,27 @@ _SPACE_FILTER = """
     AND ($6::text IS NULL OR kind = $6)
     AND ($7::text IS NULL OR state = $7)
     AND ($8 OR deleted_at IS NULL)
+    AND ($9::text IS NULL OR strpos(lower(code), lower($9)) > 0 OR strpos(lower(name), lower($9)) > 0)
 """
 _DISTANCE = f"""
     2 * {EARTH_RADIUS_METRES} * asin(least(1, sqrt(
-        power(sin(radians(latitude - $9) / 2), 2)
-        + cos(radians($9)) * cos(radians(latitude)) * power(sin(radians(longitude - $10) / 2), 2)
+        power(sin(radians(latitude - $10) / 2), 2)
+        + cos(radians($10)) * cos(radians(latitude)) * power(sin(radians(longitude - $11) / 2), 2)
     )))
 """
+SORT_COLUMNS = (
+    *("site_id", "code", "name", "kind", "building", "floor", "zone"),
+    *("state", "state_since", "version", "created_at", "updated_at"),
+)
 
 
 async def list_spaces(
-    connection: Connection, tenant_id: UUID, filters: Sequence[Any], *, limit: int, offset: int
+    connection: Connection, tenant_id: UUID, filters: Sequence[Any], order: str, page: Page
 ) -> tuple[int, Rows]:
-    """Spaces by site and code. `filters`: site, building, floor, zone, kind, state (None: any), include deleted."""
+    """Spaces in an order that `SORT_COLUMNS` allows.
+
+    `filters`: site, building, floor, zone, kind, state (None: any), include deleted, a part of code or name.
+    """
     total = await connection.fetchval(
         f"SELECT count(*) FROM occupancy.space_directory WHERE {_SPACE_FILTER}",  # noqa: S608
         tenant_id,
@@ -51,12 +60,12 @@ async def list_spaces(
     rows = await connection.fetch(
         f"""
         SELECT {_SPACE_COLUMNS} FROM occupancy.space_directory
-        WHERE {_SPACE_FILTER} ORDER BY site_id, code, id LIMIT $9 OFFSET $10
+        WHERE {_SPACE_FILTER} ORDER BY {order} LIMIT $10 OFFSET $11
         """,  # noqa: S608
         tenant_id,
         *filters,
-        limit,
-        offset,
+        page.limit,
+        page.offset,
     )
     return total, rows
 
@@ -67,8 +76,7 @@ async def list_spaces_near(
     filters: Sequence[Any],
     *,
     place: tuple[float, float, float, Box],
-    limit: int,
-    offset: int,
+    page: Page,
 ) -> tuple[int, Rows]:
     """Spaces nearest first, with `distance_m`. `place`: latitude, longitude, radius in metres, and its box."""
     latitude, longitude, radius, box = place
@@ -76,11 +84,11 @@ async def list_spaces_near(
         f"""
         WITH boxed AS (
             SELECT {_SPACE_COLUMNS}, {_DISTANCE} AS distance_m FROM occupancy.space_directory
-            WHERE {_SPACE_FILTER} AND latitude BETWEEN $11 AND $12
-              AND (longitude BETWEEN $13 AND $14 OR longitude BETWEEN $15 AND $16)
+            WHERE {_SPACE_FILTER} AND latitude BETWEEN $12 AND $13
+              AND (longitude BETWEEN $14 AND $15 OR longitude BETWEEN $16 AND $17)
         )
         SELECT *, count(*) OVER () AS total FROM boxed
-        WHERE distance_m <= $17 ORDER BY distance_m, id LIMIT $18 OFFSET $19
+        WHERE distance_m <= $18 ORDER BY distance_m, id LIMIT $19 OFFSET $20
         """,  # noqa: S608
         tenant_id,
         *filters,
@@ -93,11 +101,11 @@ async def list_spaces_near(
         box.west_too,
         box.east_too,
         radius,
-        limit,
-        offset,
+        page.limit,
+        page.offset,
     )
-    if not rows and offset:
-        return (await list_spaces_near(connection, tenant_id, filters, place=place, limit=1, offset=0))[0], rows
+    if not rows and page.offset:
+        return (await list_spaces_near(connection, tenant_id, filters, place=place, page=page.first()))[0], rows
     return (rows[0]["total"] if rows else 0), rows
 
 

@@ -6,14 +6,17 @@ from typing import Annotated
 from uuid import UUID
 
 import asyncpg
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 from fastapi.exceptions import RequestValidationError
 
 from api_gateway.http.commands import Commands
-from api_gateway.http.fields import FilterText, IncludeDeleted, Limit, Offset
-from api_gateway.http.json_body import JsonRoute
+from api_gateway.http.etags import IfMatch, show_revision
+from api_gateway.http.fields import FilterText, IncludeDeleted, SearchText
 from api_gateway.http.openapi import READ, READ_ONE, WRITE
+from api_gateway.http.paging import Paging
 from api_gateway.http.problems import ProblemError, not_found
+from api_gateway.http.routes import JsonRoute
+from api_gateway.http.sorting import sort_by
 from api_gateway.identity.authentication import SpacesReader, SpacesWriter
 from api_gateway.identity.database import Database
 from api_gateway.spaces import queries
@@ -38,6 +41,9 @@ from parking_contracts.space_commands import CreateSpace, DeleteSpace, SetSpaceS
 
 PATH = "/api/v6/spaces"
 router = APIRouter(prefix=PATH, tags=["spaces"], route_class=JsonRoute)
+
+SpaceId = Annotated[UUID, Path(description="the space's id")]
+ORDER = sort_by(queries.SORT_COLUMNS, default="site_id,code", tie="id")
 
 
 def _place(
@@ -70,8 +76,9 @@ def _filters(
     kind: Annotated[SpaceKind | None, Query(description="only this kind")] = None,
     state: Annotated[State | None, Query(description="only this state, in any case")] = None,
     include_deleted: IncludeDeleted = False,
+    q: SearchText = None,
 ) -> tuple[object, ...]:
-    return site, building, floor, zone, kind, state, include_deleted
+    return site, building, floor, zone, kind, state, include_deleted, q
 
 
 @router.get("", responses=READ)
@@ -80,25 +87,27 @@ async def list_spaces(
     database: Database,
     filters: Annotated[tuple[object, ...], Depends(_filters)],
     place: Annotated[tuple[float, float, float, Box] | None, Depends(_place)],
-    limit: Limit = 100,
-    offset: Offset = 0,
+    order: Annotated[str, Depends(ORDER)],
+    page: Paging,
 ) -> SpacePage:
-    """The tenant's spaces: by site and code, or with `near` those within `radius_m`, nearest first."""
+    """The tenant's spaces: by site and code, or as `sort` says; with `near` those within `radius_m`, nearest first.
+
+    Nearest first is an order of its own: `sort` has no effect beside `near`.
+    """
     if place is None:
-        total, rows = await queries.list_spaces(database, caller.tenant_id, filters, limit=limit, offset=offset)
+        total, rows = await queries.list_spaces(database, caller.tenant_id, filters, order, page)
     else:
-        total, rows = await queries.list_spaces_near(
-            database, caller.tenant_id, filters, place=place, limit=limit, offset=offset
-        )
-    return SpacePage(total=total, limit=limit, offset=offset, items=[ListedSpace(**row) for row in rows])
+        total, rows = await queries.list_spaces_near(database, caller.tenant_id, filters, place=place, page=page)
+    return SpacePage(**page.of(total), items=[ListedSpace(**row) for row in rows])
 
 
 @router.get("/{space_id}", responses=READ_ONE)
-async def get_space(caller: SpacesReader, database: Database, space_id: UUID) -> SpaceDetail:
+async def get_space(caller: SpacesReader, database: Database, space_id: SpaceId, response: Response) -> SpaceDetail:
     """One space: which layer decided its state, why, since when, and what every layer says."""
     row = await queries.get_space(database, caller.tenant_id, space_id)
     if row is None:
         raise not_found("space", space_id)
+    show_revision(response, row["updated_at"])
     return SpaceDetail(**row, layers=_layers(row))
 
 
@@ -125,35 +134,51 @@ async def create_space(caller: SpacesWriter, commands: Commands, body: NewSpace,
     """Create a space; `Location` names it."""
     command = CreateSpace(**body.model_dump(exclude={"request_id"}))
     result = await commands.send(caller, command, body_request_id=body.request_id)
-    space = Space.model_validate_json(result)
+    space = _answered(result, response)
     response.headers["Location"] = f"{PATH}/{space.id}"
     return space
 
 
 @router.put("/{space_id}", responses=WRITE)
-async def replace_space(caller: SpacesWriter, commands: Commands, space_id: UUID, body: SpaceDescription) -> Space:
+async def replace_space(
+    caller: SpacesWriter,
+    commands: Commands,
+    space_id: SpaceId,
+    body: SpaceDescription,
+    if_match: IfMatch,
+    response: Response,
+) -> Space:
     """Replace the whole description; what the body leaves out takes its default. The state stays."""
-    command = UpdateSpace(id=space_id, **body.model_dump(exclude={"request_id"}))
-    result = await commands.send(caller, command, body_request_id=body.request_id)
-    return Space.model_validate_json(result)
+    values = body.model_dump(exclude={"request_id"})
+    command = UpdateSpace(id=space_id, revision=if_match.moment, **values)
+    return _answered(await commands.send(caller, command, body_request_id=body.request_id), response)
 
 
 @router.patch("/{space_id}", responses=WRITE)
-async def update_space(caller: SpacesWriter, commands: Commands, space_id: UUID, body: SpaceChanges) -> Space:
+async def update_space(
+    caller: SpacesWriter,
+    commands: Commands,
+    space_id: SpaceId,
+    body: SpaceChanges,
+    if_match: IfMatch,
+    response: Response,
+) -> Space:
     """Change some fields; null clears what may be empty."""
-    command = UpdateSpace(id=space_id, **body.model_dump(exclude={"request_id"}, exclude_unset=True))
-    result = await commands.send(caller, command, body_request_id=body.request_id)
-    return Space.model_validate_json(result)
+    values = body.model_dump(exclude={"request_id"}, exclude_unset=True)
+    command = UpdateSpace(id=space_id, revision=if_match.moment, **values)
+    return _answered(await commands.send(caller, command, body_request_id=body.request_id), response)
 
 
 @router.delete("/{space_id}", status_code=204, responses=WRITE)
-async def delete_space(caller: SpacesWriter, commands: Commands, space_id: UUID) -> None:
-    """Delete a space: frees its code, sensor and display. Its history stays."""
-    await commands.send(caller, DeleteSpace(id=space_id))
+async def delete_space(caller: SpacesWriter, commands: Commands, space_id: SpaceId, if_match: IfMatch) -> None:
+    """Delete a space: frees its code, sensor and display; its future reservations are cancelled. Its history stays."""
+    await commands.send(caller, DeleteSpace(id=space_id, revision=if_match.moment))
 
 
 @router.put("/{space_id}/state", responses=WRITE)
-async def set_space_state(caller: SpacesWriter, commands: Commands, space_id: UUID, body: StateRequest) -> Space:
+async def set_space_state(
+    caller: SpacesWriter, commands: Commands, space_id: SpaceId, body: StateRequest, response: Response
+) -> Space:
     """Set a state over all other inputs, or lift it with `free`; answers the resulting state and layer.
 
     `free` never hides what a sensor or a reservation says. A transition that the table does not allow is refused as
@@ -162,5 +187,11 @@ async def set_space_state(caller: SpacesWriter, commands: Commands, space_id: UU
     if body.force and not caller.platform_admin:
         raise ProblemError(ErrorCode.AUTHORIZATION_ERROR, "only a platform admin may force a state")
     command = SetSpaceState(id=space_id, **body.model_dump(exclude={"request_id"}))
-    result = await commands.send(caller, command, body_request_id=body.request_id)
-    return Space.model_validate_json(result)
+    return _answered(await commands.send(caller, command, body_request_id=body.request_id), response)
+
+
+def _answered(result: bytes, response: Response) -> Space:
+    """The space as its owner answered it, with its ETag."""
+    space = Space.model_validate_json(result)
+    show_revision(response, space.updated_at)
+    return space
