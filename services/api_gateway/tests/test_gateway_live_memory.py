@@ -16,7 +16,7 @@ from api_gateway.live.announcement import (
 )
 from api_gateway.live.position import RESERVATIONS, SPACES, format_position, moved, parse_position
 from api_gateway.live.ring import Ring
-from parking_contracts import reservation, space
+from parking_contracts import alert, reservation, space
 
 TENANT, SPACE, SITE = uuid.UUID(int=1), uuid.UUID(int=2), uuid.UUID(int=3)
 CHANGED = {"ce-type": "parkstream.space.state_changed.v1"}
@@ -48,8 +48,18 @@ def test_another_text_is_no_event_id(text: str) -> None:
 
 
 def test_the_kinds_that_can_be_asked_for_are_those_of_the_contracts() -> None:
-    types = (space.EVENT_TYPES | reservation.EVENT_TYPES).values()
+    types = (space.EVENT_TYPES | alert.EVENT_TYPES | reservation.EVENT_TYPES).values()
     assert [f"parkstream.{name}.v1" for name in EVENT_NAMES] == list(types)
+
+
+def test_an_alert_of_a_space_is_read_without_a_version_and_never_passed() -> None:
+    headers = {"ce-type": "parkstream.space.alert_opened.v1"}
+    data = {"tenant_id": str(TENANT), "space_id": str(SPACE), "site_id": str(SITE), "zone": "visitors"}
+    event = read_announcement(SPACES, 5, headers, json.dumps(data).encode())
+    assert (event.name, event.site_id, event.zone, event.version) == ("space.alert_opened", SITE, "visitors", None)
+    passed = PassedVersions(10)
+    assert not passed.is_passed(event)
+    assert not passed.is_passed(event)
 
 
 def test_a_whole_space_and_a_change_are_both_read_and_kept_on_one_line() -> None:
