@@ -2,13 +2,41 @@
 
 from __future__ import annotations
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, IPvAnyNetwork, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from api_gateway.identity.api_keys import parse_key
 from parking_chassis.settings import DatabaseSettings, ServiceSettings
 
 
-class Settings(ServiceSettings, DatabaseSettings):
+class WebhookSettings(BaseSettings):
+    """Outgoing webhooks: whom they may reach, how patient they are, and their bounds."""
+
+    model_config = SettingsConfigDict(env_prefix="PARKSTREAM_", frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    webhook_insecure_http: bool = Field(default=False, description="outgoing webhooks may use http, not https alone")
+    webhook_allowed_networks: tuple[IPvAnyNetwork, ...] = Field(
+        default=(), description='networks that are not public and may be called all the same, e.g. ["10.1.0.0/16"]'
+    )
+    webhook_attempt_seconds: float = Field(default=15.0, gt=0, le=120, description="a receiver answers within this")
+    webhook_retry_seconds: tuple[float, ...] = Field(
+        default=(5.0, 60.0, 300.0, 1800.0, 7200.0, 18000.0, 36000.0, 86400.0),
+        description="the longest pause before each retry; the real one is drawn between nothing and it",
+    )
+    webhook_in_flight_count: int = Field(default=200, ge=1, le=2000, description="webhooks under way in one process")
+    webhook_endpoint_in_flight_count: int = Field(default=4, ge=1, le=100, description="of them to one endpoint")
+    webhook_poll_seconds: float = Field(default=1.0, gt=0, description="how often due webhooks are looked for")
+    webhook_disable_days: float = Field(
+        default=5.0, gt=0, description="an endpoint with nothing but failures for this long is disabled"
+    )
+    webhook_backlog_count: int = Field(
+        default=100_000, gt=0, description="an endpoint for which more deliveries wait is disabled"
+    )
+    webhook_replay_count: int = Field(default=50_000, gt=0, description="deliveries that one replay may make")
+    webhook_keep_days: float = Field(default=30.0, gt=0, description="deliveries are forgotten after this")
+
+
+class Settings(ServiceSettings, DatabaseSettings, WebhookSettings):
     """The gateway serves its health routes on its HTTP port; `health_port` is therefore not used."""
 
     health_port: int = Field(default=8000, ge=1, le=65535, description="not used by the gateway: see http_port")
