@@ -36,6 +36,9 @@ SCOPES = {
     "dead_letters:read": "look at messages that could not be handled",
     "dead_letters:write": "replay them",
     "events:read": "follow the live events",
+    "reservations:read": "read reservations, personal data included",
+    "reservations:write": "book, change and cancel reservations, and check in",
+    "privacy:write": "export and erase what is kept about a person",
 }
 _NO_DIGEST = hashlib.sha256(b"").digest()
 _header = APIKeyHeader(
@@ -130,3 +133,6 @@ ApplicationsWriter = Annotated[Caller, Security(authenticate, scopes=["applicati
 DeadLettersReader = Annotated[Caller, Security(authenticate, scopes=["dead_letters:read", PLATFORM_ADMIN])]
 DeadLettersWriter = Annotated[Caller, Security(authenticate, scopes=["dead_letters:write", PLATFORM_ADMIN])]
 EventsReader = Annotated[Caller, Security(authenticate, scopes=["events:read"])]
+ReservationsReader = Annotated[Caller, Security(authenticate, scopes=["reservations:read"])]
+ReservationsWriter = Annotated[Caller, Security(authenticate, scopes=["reservations:write"])]
+PrivacyWriter = Annotated[Caller, Security(authenticate, scopes=["privacy:write"])]
