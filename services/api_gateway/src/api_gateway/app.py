@@ -13,9 +13,13 @@ from api_gateway.devices import applications
 from api_gateway.devices import routes as devices
 from api_gateway.gateway import Gateway
 from api_gateway.http import openapi
+from api_gateway.http.origins import allow_origins
 from api_gateway.http.problems import install_problem_handlers
+from api_gateway.http.rate_limits import RateLimits
 from api_gateway.http.requests import RequestEnvelope
 from api_gateway.identity.authentication import SCOPES
+from api_gateway.ingress import credentials as ingress_credentials
+from api_gateway.ingress import webhook as ingress
 from api_gateway.live import routes as events
 from api_gateway.sites import routes as sites
 from api_gateway.spaces import routes as spaces
@@ -38,6 +42,7 @@ TAGS = [
     {"name": "sites", "description": "Car parks and streets, on which the spaces are."},
     {"name": "statistics", "description": "Figures over spaces."},
     {"name": "events", "description": "What happens, as it happens."},
+    {"name": "ingress", "description": "Events handed in over HTTP, and the credentials for that."},
     {"name": "devices", "description": "LoRaWAN sensors and displays."},
     {"name": "applications", "description": "Which tenant a ChirpStack application belongs to (platform admin)."},
     {"name": "dead letters", "description": "Messages that could not be handled (platform admin)."},
@@ -58,10 +63,27 @@ def build_app(gateway: Gateway, health: Health) -> ASGIApp:
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.gateway = gateway
+    app.state.rate_limits = RateLimits(gateway.settings)
     app.router.routes.extend(health.routes())
-    for module in (statistics, spaces, sites, devices, applications, dead_letters, events):
+    for module in (
+        statistics,
+        spaces,
+        sites,
+        devices,
+        applications,
+        dead_letters,
+        events,
+        ingress,
+        ingress_credentials,
+    ):
         app.include_router(module.router)
     install_problem_handlers(app)
     app.openapi = partial(openapi.describe, app)  # type: ignore[method-assign]  # FastAPI's own way to change it
     settings = gateway.settings
-    return RequestEnvelope(app, body_bytes=settings.request_body_bytes, seconds=settings.request_seconds)
+    enveloped = RequestEnvelope(
+        app,
+        body_bytes=settings.request_body_bytes,
+        seconds=settings.request_seconds,
+        hsts_seconds=settings.hsts_seconds,
+    )
+    return allow_origins(enveloped, settings.cors_origins)

@@ -18,6 +18,9 @@ REQUEST_SECONDS = Histogram(
     ["route"],
     buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
+RATE_LIMITED = Counter(
+    "parkstream_gateway_rate_limited_total", "Requests refused by a rate limit", ["limit", "per"]
+)
 EVENT_STREAMS = Gauge("parkstream_gateway_event_streams", "Clients following the event stream now")
 EVENTS = Counter("parkstream_gateway_events_total", "Events taken from the bus", ["stream"])
 EVENTS_DROPPED = Counter(
@@ -26,6 +29,9 @@ EVENTS_DROPPED = Counter(
 STREAM_ENDS = Counter(
     "parkstream_gateway_event_stream_ends_total", "Event streams that we ended, by reason", ["reason"]
 )
+INGRESS_EVENTS = Counter(
+    "parkstream_gateway_ingress_events_total", "Events handed in over HTTP, by event and outcome", ["event", "outcome"]
+)  # stored, not_stored, not_covered
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 

@@ -36,6 +36,8 @@ SCOPES = {
     "dead_letters:read": "look at messages that could not be handled",
     "dead_letters:write": "replay them",
     "events:read": "follow the live events",
+    "ingress_credentials:read": "read which integrations may hand in events over HTTP",
+    "ingress_credentials:write": "make, change, rotate and revoke their credentials",
     "reservations:read": "read reservations, personal data included",
     "reservations:write": "book, change and cancel reservations, and check in",
     "privacy:write": "export and erase what is kept about a person",
@@ -133,6 +135,8 @@ ApplicationsWriter = Annotated[Caller, Security(authenticate, scopes=["applicati
 DeadLettersReader = Annotated[Caller, Security(authenticate, scopes=["dead_letters:read", PLATFORM_ADMIN])]
 DeadLettersWriter = Annotated[Caller, Security(authenticate, scopes=["dead_letters:write", PLATFORM_ADMIN])]
 EventsReader = Annotated[Caller, Security(authenticate, scopes=["events:read"])]
+IngressCredentialsReader = Annotated[Caller, Security(authenticate, scopes=["ingress_credentials:read"])]
+IngressCredentialsWriter = Annotated[Caller, Security(authenticate, scopes=["ingress_credentials:write"])]
 ReservationsReader = Annotated[Caller, Security(authenticate, scopes=["reservations:read"])]
 ReservationsWriter = Annotated[Caller, Security(authenticate, scopes=["reservations:write"])]
 PrivacyWriter = Annotated[Caller, Security(authenticate, scopes=["privacy:write"])]

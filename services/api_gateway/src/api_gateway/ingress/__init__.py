@@ -1,0 +1,1 @@
+"""Events handed in over HTTP, by ChirpStack's HTTP integration or a signing proxy."""
