@@ -23,10 +23,12 @@ CREATE TABLE occupancy.inbox (
 CREATE INDEX inbox_answered ON occupancy.inbox (answered_at);
 
 CALL gateway.isolate('occupancy.inbox', '{occupancy_engine_request}', '{occupancy_engine}');
--- A request leaves its events and never reads another's.
+-- A request leaves events under its own tenant's subjects (parking.v1.space.<tenant>. ...) and never reads another's.
 ALTER TABLE occupancy.outbox ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY relay ON occupancy.outbox TO occupancy_engine USING (true);
-CREATE POLICY leave ON occupancy.outbox FOR INSERT TO occupancy_engine_request WITH CHECK (true);
+CREATE POLICY leave ON occupancy.outbox FOR INSERT TO occupancy_engine_request WITH CHECK (
+    split_part(subject, '.', 3) NOT IN ('space', 'reservation')
+    OR split_part(subject, '.', 4) = (SELECT gateway.current_tenant())::text);
 GRANT SELECT, INSERT, DELETE ON occupancy.outbox, occupancy.inbox TO occupancy_engine;
 GRANT INSERT ON occupancy.outbox TO occupancy_engine_request;
 GRANT SELECT, INSERT ON occupancy.inbox TO occupancy_engine_request;

@@ -79,10 +79,12 @@ CREATE INDEX inbox_answered ON reservation.inbox (answered_at);
 
 CALL gateway.isolate('reservation.reservations', '{reservation_service_request}', '{reservation_service}');
 CALL gateway.isolate('reservation.inbox', '{reservation_service_request}', '{reservation_service}');
--- A request leaves its events and never reads another's.
+-- A request leaves events under its own tenant's subjects (parking.v1.reservation.<tenant>. ..) and never reads others'.
 ALTER TABLE reservation.outbox ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY relay ON reservation.outbox TO reservation_service USING (true);
-CREATE POLICY leave ON reservation.outbox FOR INSERT TO reservation_service_request WITH CHECK (true);
+CREATE POLICY leave ON reservation.outbox FOR INSERT TO reservation_service_request WITH CHECK (
+    split_part(subject, '.', 3) NOT IN ('space', 'reservation')
+    OR split_part(subject, '.', 4) = (SELECT gateway.current_tenant())::text);
 GRANT SELECT, UPDATE ON reservation.reservations TO reservation_service;
 GRANT SELECT, INSERT, UPDATE ON reservation.reservations TO reservation_service_request;
 GRANT SELECT, INSERT, DELETE ON reservation.outbox TO reservation_service;
