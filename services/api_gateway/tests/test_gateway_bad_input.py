@@ -96,7 +96,7 @@ async def test_a_bad_query_names_its_parameter(api, subtests) -> None:
 
 
 async def test_odd_but_harmless_queries_find_nothing(api, subtests) -> None:
-    for query in ("zone=%FF%FE", "zone=%ED%A0%80", "floor=%F0%9F%85%BF", "state=FREE"):
+    for query in ("floor=%F0%9F%85%BF", "zone=%25FF", "zone=%2B", "state=FREE"):
         with subtests.test(query):
             answer = await api.get(f"/api/v6/spaces?{query}")
             assert (answer.status_code, answer.json()["total"]) == (200, 0)

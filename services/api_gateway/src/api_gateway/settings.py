@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from pydantic import Field, IPvAnyNetwork, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -36,7 +38,38 @@ class WebhookSettings(BaseSettings):
     webhook_keep_days: float = Field(default=30.0, gt=0, description="deliveries are forgotten after this")
 
 
-class Settings(ServiceSettings, DatabaseSettings, WebhookSettings):
+class HttpSettings(BaseSettings):
+    """What surrounds every request: rate limits per replica, other origins, TLS."""
+
+    model_config = SettingsConfigDict(env_prefix="PARKSTREAM_", frozen=True, extra="ignore")
+
+    rate_limit_reads_per_second: float = Field(
+        default=100.0, ge=0, description="reads of one key or user, per replica; 0: no limit"
+    )
+    rate_limit_writes_per_second: float = Field(
+        default=50.0, ge=0, description="writes of one key or user, per replica; 0: no limit"
+    )
+    rate_limit_burst_seconds: float = Field(default=2.0, gt=0, description="so many seconds' worth may come at once")
+    rate_limit_tenant_factor: float = Field(
+        default=4.0, ge=1, description="a whole tenant may do so many times what one key or user may"
+    )
+    cors_origins: str = Field(
+        default="", description="web pages of these origins may call the API, e.g. https://a.example,https://b.example"
+    )
+    hsts_seconds: int = Field(
+        default=0, ge=0, description="behind TLS: browsers keep to https so long (31536000 is a year); 0: not said"
+    )
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, value: str) -> str:
+        for origin in filter(None, value.replace(" ", "").split(",")):
+            if origin != "*" and not re.fullmatch(r"https?://[a-z0-9.:\[\]-]+", origin):
+                raise ValueError(f"{origin[:100]!r} is no origin: expected one such as https://console.example, or *")
+        return value.replace(" ", "")
+
+
+class Settings(ServiceSettings, DatabaseSettings, HttpSettings, WebhookSettings):
     """The gateway serves its health routes on its HTTP port; `health_port` is therefore not used."""
 
     health_port: int = Field(default=8000, ge=1, le=65535, description="not used by the gateway: see http_port")

@@ -1,7 +1,7 @@
 """What every request gets before and after its route: an id, a limit on its body and its time, security headers.
 
-Pure ASGI and outermost, so that it also dresses the answers that no route gave. A response that has begun (an event
-stream) is no longer bound by the time limit.
+Pure ASGI and outermost, so that it also dresses the answers that no route gave; an address that is no UTF-8 gets no
+further. A response that has begun (an event stream) is no longer bound by the time limit.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import asyncio
 import re
 import time
 import uuid
+from typing import Any
 
 import structlog
 from fastapi import Request
@@ -17,6 +18,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api_gateway import metrics
+from api_gateway.http.addresses import address_problem
 from api_gateway.http.problems import ProblemError, problem_response
 from parking_contracts.errors import ErrorCode
 
@@ -25,6 +27,9 @@ SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Cache-Control": "no-store",
 }
@@ -33,10 +38,12 @@ SECURITY_HEADERS = {
 class RequestEnvelope:
     """Wraps the whole application."""
 
-    def __init__(self, app: ASGIApp, *, body_bytes: int, seconds: float) -> None:
+    def __init__(self, app: ASGIApp, *, body_bytes: int, seconds: float, hsts_seconds: int = 0) -> None:
         self._app = app
         self._body_bytes = body_bytes
         self._seconds = seconds
+        hsts = {"Strict-Transport-Security": f"max-age={hsts_seconds}; includeSubDomains"} if hsts_seconds else {}
+        self._headers = SECURITY_HEADERS | hsts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; anything but HTTP passes untouched."""
@@ -45,14 +52,16 @@ class RequestEnvelope:
             return
         headers = Headers(scope=scope)
         request_id = _request_id(headers.get("x-request-id", ""))
-        scope.setdefault("state", {})["request_id"] = request_id
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id
         structlog.contextvars.bind_contextvars(request_id=request_id)
-        answer = _Answer(send, request_id)
+        answer = _Answer(send, state, self._headers)
+        refused = self._too_large() if _declared_length(headers) > self._body_bytes else address_problem(scope)
         try:
             async with asyncio.timeout(self._seconds) as limit:
                 answer.limit = limit
-                if _declared_length(headers) > self._body_bytes:
-                    await problem_response(Request(scope), self._too_large())(scope, receive, answer.send)
+                if refused is not None:
+                    await problem_response(Request(scope), refused)(scope, receive, answer.send)
                 else:
                     await self._app(scope, self._limited(receive), answer.send)
         except TimeoutError:
@@ -85,11 +94,15 @@ class RequestEnvelope:
 
 
 class _Answer:
-    """The response on its way out: gets its headers, and lifts the time limit once it begins."""
+    """The response on its way out: gets its headers, and lifts the time limit once it begins.
 
-    def __init__(self, send: Send, request_id: str) -> None:
+    `state` is the request's: its id, and the `answer_headers` that a route's class has left there.
+    """
+
+    def __init__(self, send: Send, state: dict[str, Any], security_headers: dict[str, str]) -> None:
         self._send = send
-        self._request_id = request_id
+        self._state = state
+        self._security_headers = security_headers
         self._began = time.monotonic()
         self.limit: asyncio.Timeout | None = None
         self.status: int | None = None
@@ -102,8 +115,8 @@ class _Answer:
             if self.limit is not None and not self.limit.expired():
                 self.limit.reschedule(None)
             headers = MutableHeaders(scope=message)
-            headers["X-Request-Id"] = self._request_id
-            for name, value in SECURITY_HEADERS.items():
+            headers["X-Request-Id"] = self._state["request_id"]
+            for name, value in (self._state.get("answer_headers", {}) | self._security_headers).items():
                 headers.setdefault(name, value)
         await self._send(message)
 

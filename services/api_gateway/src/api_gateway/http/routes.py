@@ -30,7 +30,7 @@ class JsonRoute(APIRoute):
 
         async def handle_strictly(request: Request) -> Response:
             if has_caller:
-                await identify(request)
+                request.app.state.rate_limits.take(request, await identify(request))
             _require_known(request, single, repeatable)
             if takes_json:
                 require_json(request)
