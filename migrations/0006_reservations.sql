@@ -79,7 +79,7 @@ CREATE INDEX inbox_answered ON reservation.inbox (answered_at);
 
 CALL gateway.isolate('reservation.reservations', '{reservation_service_request}', '{reservation_service}');
 CALL gateway.isolate('reservation.inbox', '{reservation_service_request}', '{reservation_service}');
--- A request leaves events under its own tenant's subjects (parking.v1.reservation.<tenant>. ..) and never reads others'.
+-- A request leaves events under its own tenant's subjects (parking.v1.reservation.<tenant>. ...), and reads none.
 ALTER TABLE reservation.outbox ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY relay ON reservation.outbox TO reservation_service USING (true);
 CREATE POLICY leave ON reservation.outbox FOR INSERT TO reservation_service_request WITH CHECK (
