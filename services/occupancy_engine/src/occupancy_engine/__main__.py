@@ -9,6 +9,7 @@ from importlib.metadata import version
 from nats.errors import Error as NatsError
 
 from occupancy_engine import SCHEMA, SERVICE
+from occupancy_engine.alerts import AlertClock
 from occupancy_engine.clocks import Clocks, every
 from occupancy_engine.decoders import Decoders, load_profiles
 from occupancy_engine.settings import EngineSettings
@@ -54,10 +55,8 @@ async def serve(settings: EngineSettings, stop: asyncio.Event) -> None:
                 dead_letters.run(),
                 relay.run(),
                 every(settings.purge_seconds, stop, consumer.purge_acknowledged),
-                every(settings.silence_sweep_seconds, stop, clocks.judge_silence),
-                every(settings.overdue_sweep_seconds, stop, clocks.end_overdue),
-                every(settings.orphan_sweep_seconds, stop, clocks.take_in_stranded),
-                every(settings.upkeep_seconds, stop, clocks.keep_house),
+                *clocks.ticking(settings, stop),
+                every(settings.alert_sweep_seconds, stop, AlertClock(pool, decoders, settings).look_for_alerts),
             ):
                 await uplinks.run(stop)
         finally:

@@ -6,8 +6,9 @@ Every engine runs these clocks; each looks again under the row's lock, so replic
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 import structlog
@@ -19,7 +20,7 @@ from occupancy_engine.domain.hearing import Device, confirm
 from occupancy_engine.domain.showing import Cause, show
 from occupancy_engine.orphans import take_in_stranded
 from occupancy_engine.sensing import Sensed, sensor_layer, show_sensed
-from occupancy_engine.settings import RetentionSettings
+from occupancy_engine.settings import EngineSettings, RetentionSettings
 from occupancy_engine.store import devices as device_rows
 from occupancy_engine.store import spaces as space_rows
 from occupancy_engine.store import upkeep
@@ -60,6 +61,15 @@ class Clocks:
         self._decoders = decoders
         self._watermarks = watermarks
         self._retention = retention
+
+    def ticking(self, settings: EngineSettings, stop: asyncio.Event) -> list[Coroutine[Any, Any, None]]:
+        """Every clock, to be run until the service stops."""
+        return [
+            every(settings.silence_sweep_seconds, stop, self.judge_silence),
+            every(settings.overdue_sweep_seconds, stop, self.end_overdue),
+            every(settings.orphan_sweep_seconds, stop, self.take_in_stranded),
+            every(settings.upkeep_seconds, stop, self.keep_house),
+        ]
 
     async def judge_silence(self) -> int:
         """Move the watermarks, then look at every device that is overdue by them; answers how many changed."""

@@ -32,6 +32,12 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     heartbeat_seconds: int | None = None
     missed_heartbeats: int = MISSED_HEARTBEATS
     confirm_seconds: int = 0
+    stuck_days: float | None = None
+    battery_low_percent: float | None = None
+    battery_low_volts: float | None = None
+
+
+_NO_PROFILE = Profile()
 
 
 class Decoder(msgspec.Struct, frozen=True):
@@ -65,6 +71,10 @@ class Decoders:
         self._profiles = profiles
         self._chosen: dict[tuple[str | None, int | None, str, str], Decoder | None] = {}
 
+    def profile(self, name: str) -> Profile:
+        """What the deployment says of a device profile, if anything."""
+        return self._profiles.get(name, _NO_PROFILE)
+
     async def complaints(self) -> str | None:
         """A health warning: the installed codecs that cannot be used."""
         return "; ".join(self.registry.errors) or None
@@ -93,7 +103,7 @@ class Decoders:
         return decoder
 
     def _choose(self, uplink: UplinkReceived, codec: str | None, heartbeat_seconds: int | None) -> Decoder | None:
-        profile = self._profiles.get(uplink.device_profile_name, Profile())
+        profile = self.profile(uplink.device_profile_name)
         choice = self.registry.choose(codec or profile.codec, uplink.device_profile_name, uplink.dev_eui)
         if choice is None:
             return None
@@ -112,7 +122,7 @@ class Decoders:
         return _decoder(choice.name, interval, profile, read_report)
 
     def _mapped(self, uplink: UplinkReceived, mapping: ObjectMapping, heartbeat_seconds: int | None) -> Decoder:
-        profile = self._profiles.get(uplink.device_profile_name, Profile())
+        profile = self.profile(uplink.device_profile_name)
         interval = heartbeat_seconds or profile.heartbeat_seconds or OBJECT_INTERVAL_SECONDS
         return _decoder(OBJECT, interval, profile, lambda one: mapping.decode(_json(one.object)))
 

@@ -20,7 +20,7 @@ async def keep_partitions(connection: Connection, retention: RetentionSettings) 
 
 
 async def prune(connection: Connection, retention: RetentionSettings) -> None:
-    """Delete stays, orphans and answered commands past their retention, by the time of receipt."""
+    """Delete stays, closed alerts, orphans and answered commands past their retention, by the time of receipt."""
     for statement, days in (
         (
             "DELETE FROM occupancy.sensor_readings_other WHERE received_at < now() - $1::interval",
@@ -31,6 +31,7 @@ async def prune(connection: Connection, retention: RetentionSettings) -> None:
             retention.keep_changes_days,
         ),
         ("DELETE FROM occupancy.stays WHERE received_at < now() - $1::interval", retention.keep_changes_days),
+        ("DELETE FROM occupancy.alerts WHERE closed_at < now() - $1::interval", retention.keep_changes_days),
         ("DELETE FROM occupancy.orphan_frames WHERE received_at < now() - $1::interval", retention.keep_orphans_days),
         ("DELETE FROM occupancy.inbox WHERE answered_at < now() - $1::interval", retention.keep_answers_days),
     ):

@@ -1,0 +1,161 @@
+"""From the stays of spaces to the figures of one local day: seconds per quarter hour and hour, arrivals, dwell.
+
+In: a local day of a site, where a space stood on it, and its stays. Out: tallies that add up over spaces, zones and
+kinds. Moments are whole seconds since 1970, so that adding up is exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from itertools import accumulate, groupby
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from parking_contracts.dwell import bucket_of
+
+QUARTER = 900
+ONE_DAY = timedelta(days=1)
+
+
+class LocalDay(msgspec.Struct, frozen=True):
+    """From one local midnight to the next: 23, 24 or 25 h, or whatever the zone's clocks did that day.
+
+    `hour_quarters` says how many quarter hours each local hour has; an hour that comes twice is two.
+    """
+
+    day: date
+    starts_at: int
+    ends_at: int
+    hour_quarters: tuple[int, ...]
+
+    @property
+    def quarters(self) -> int:
+        """How many quarter hours it has: 92, 96 or 100 as a rule, 94 or 98 where clocks move by half an hour."""
+        return sum(self.hour_quarters)
+
+
+@lru_cache(maxsize=4096)
+def local_day(time_zone: str, day: date) -> LocalDay:
+    """That day in an IANA zone. A midnight that the clocks skip is the moment at which they skip it."""
+    zone = ZoneInfo(time_zone)
+    starts_at, ends_at = _midnight(zone, day), _midnight(zone, day + ONE_DAY)
+    quarters = range(starts_at, ends_at, QUARTER)
+    hours = groupby(quarters, key=lambda second: _hour(datetime.fromtimestamp(second, zone)))
+    return LocalDay(day, starts_at, ends_at, tuple(len(list(quarters)) for _, quarters in hours))
+
+
+def _midnight(zone: ZoneInfo, day: date) -> int:
+    return int(datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC).timestamp())
+
+
+def _hour(local: datetime) -> tuple[int, timedelta | None]:
+    return local.hour, local.utcoffset()
+
+
+class Presence(msgspec.Struct, frozen=True):
+    """A space stood at a place from one moment until another, watched by a sensor or not."""
+
+    begins_at: int
+    ends_at: int
+    watched: bool
+
+
+class Lasting(msgspec.Struct, frozen=True):
+    """A stay as it counts: a running one ends for now. `dwell_seconds` is None unless its sensor saw it end."""
+
+    arrived_at: int
+    ends_at: int
+    departed_at: int | None
+    dwell_seconds: float | None
+
+
+class Tally(msgspec.Struct):
+    """The figures of one day, of a space or of many. Seconds per quarter hour since the day's start."""
+
+    occupied: list[int]
+    watched: list[int]
+    arrivals: int = 0
+    departures: int = 0
+    dwell_seconds: int = 0
+    dwell: dict[int, int] = msgspec.field(default_factory=dict)
+
+    @classmethod
+    def of(cls, day: LocalDay) -> Tally:
+        """An empty one."""
+        return cls([0] * day.quarters, [0] * day.quarters)
+
+    def add(self, other: Tally) -> None:
+        """Take another tally of the same day in."""
+        self.occupied = [mine + theirs for mine, theirs in zip(self.occupied, other.occupied, strict=True)]
+        self.watched = [mine + theirs for mine, theirs in zip(self.watched, other.watched, strict=True)]
+        self.arrivals += other.arrivals
+        self.departures += other.departures
+        self.dwell_seconds += other.dwell_seconds
+        for bucket, count in other.dwell.items():
+            self.dwell[bucket] = self.dwell.get(bucket, 0) + count
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was there to be counted."""
+        return not (self.arrivals or self.departures or any(self.watched))
+
+    def peak(self) -> int | None:
+        """The number of the first fullest quarter hour; None when nothing was occupied."""
+        most = max(self.occupied, default=0)
+        return self.occupied.index(most) if most else None
+
+
+def fold_space(day: LocalDay, presences: Iterable[Presence], stays: Sequence[Lasting], until: int) -> Tally:
+    """A space's day at one place, until a moment. `stays` come in the order of their arrivals.
+
+    A space is occupied once: what two sensors say of the same second counts once. Without a sensor it is watched as
+    long as a stay says so. A stay's arrival and departure belong to the place where the space stood at that moment.
+    """
+    tally = Tally.of(day)
+    for presence in presences:
+        low, high = max(day.starts_at, presence.begins_at), min(day.ends_at, presence.ends_at, until)
+        if low >= high:
+            continue
+        if presence.watched:
+            _spread(tally.watched, low - day.starts_at, high - day.starts_at)
+        counted_until = low
+        for stay in stays:
+            _count_ends(tally, stay, low, high)
+            begins, ends = max(stay.arrived_at, counted_until), min(stay.ends_at, high)
+            if begins < ends:
+                _spread(tally.occupied, begins - day.starts_at, ends - day.starts_at)
+                if not presence.watched:
+                    _spread(tally.watched, begins - day.starts_at, ends - day.starts_at)
+                counted_until = ends
+    return tally
+
+
+def _count_ends(tally: Tally, stay: Lasting, low: int, high: int) -> None:
+    if low <= stay.arrived_at < high:
+        tally.arrivals += 1
+    if stay.departed_at is not None and stay.dwell_seconds is not None and low <= stay.departed_at < high:
+        tally.departures += 1
+        tally.dwell_seconds += round(stay.dwell_seconds)
+        bucket = bucket_of(stay.dwell_seconds)
+        tally.dwell[bucket] = tally.dwell.get(bucket, 0) + 1
+
+
+def _spread(quarters: list[int], begins: int, ends: int) -> None:
+    """Add the seconds from `begins` to `ends`, counted from the day's start, to the quarters they lie in."""
+    first, last = begins // QUARTER, (ends - 1) // QUARTER
+    if first == last:
+        quarters[first] += ends - begins
+        return
+    quarters[first] += (first + 1) * QUARTER - begins
+    for number in range(first + 1, last):
+        quarters[number] += QUARTER
+    quarters[last] += ends - last * QUARTER
+
+
+def by_hour(day: LocalDay, quarters: Sequence[int]) -> list[int]:
+    """Quarter hours added up to the local hours they lie in."""
+    ends = list(accumulate(day.hour_quarters))
+    return [sum(quarters[end - length : end]) for length, end in zip(day.hour_quarters, ends, strict=True)]
