@@ -37,10 +37,13 @@ class ListedLetter(BaseModel):
     id: int = Field(description="its place in the stream of dead letters", examples=[42])
     code: DeadLetterCode
     service: str = Field(description="who gave it up", examples=["uplink_ingestor"])
-    detail: str = Field(description="what is wrong with it, in words")
+    detail: str = Field(description="what is wrong with it, in words", examples=["no JSON: unexpected end of data"])
     origin: str = Field(description="how it came: `mqtt` or `jetstream`", examples=["mqtt"])
-    address: str = Field(description="the MQTT topic or the JetStream subject it came by")
-    source: str = Field(description="the integration that delivered it")
+    address: str = Field(
+        description="the MQTT topic or the JetStream subject it came by",
+        examples=["application/ca739e26-7b67-4f14-b69e-d568c22a5a75/device/0101010101010101/event/up"],
+    )
+    source: str = Field(description="the integration that delivered it", examples=["mqtt"])
     received_at: datetime
     failed_at: datetime
     attempts: int
@@ -59,9 +62,12 @@ class LetterPage(BaseModel):
 class Letter(ListedLetter):
     """A dead letter with its body."""
 
-    sha256: str = Field(description="of the original body")
-    body_base64: str = Field(description="the body, or its beginning")
-    body_text: str | None = Field(description="the same as text, when it is printable UTF-8")
+    sha256: str = Field(
+        description="of the original body",
+        examples=["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"],
+    )
+    body_base64: str = Field(description="the body, or its beginning", examples=["e25hbWU="])
+    body_text: str | None = Field(description="the same as text, when it is printable UTF-8", examples=["{name"])
 
 
 class Replayed(BaseModel):

@@ -30,30 +30,32 @@ class Device(BaseModel):
 
     tenant_id: UUID = Field(description="whom it belongs to")
     dev_eui: str = Field(examples=["70b3d57ed0061a2b"])
-    name: str
-    profile_name: str = Field(description="its device profile in ChirpStack")
+    name: str = Field(examples=["Bay A-17"])
+    profile_name: str = Field(description="its device profile in ChirpStack", examples=["Bosch TPS110"])
     codec: str | None = Field(description="the codec that was set for it; null: chosen by profile or DevEUI")
-    codec_in_use: str | None = Field(description="the codec that read its last payload")
-    source: str | None = Field(description="the integration that delivered its last event")
-    application_id: str | None = Field(description="its application in ChirpStack")
-    interval_seconds: int | None = Field(description="how often it reports, in seconds")
+    codec_in_use: str | None = Field(description="the codec that read its last payload", examples=["bosch_tps110"])
+    source: str | None = Field(description="the integration that delivered its last event", examples=["mqtt"])
+    application_id: str | None = Field(
+        description="its application in ChirpStack", examples=["ca739e26-7b67-4f14-b69e-d568c22a5a75"]
+    )
+    interval_seconds: int | None = Field(description="how often it reports, in seconds", examples=[86400])
     space_id: UUID | None = Field(description="the space whose sensor it is")
-    occupied: bool | None = Field(description="what it said last")
+    occupied: bool | None = Field(description="what it said last", examples=[True])
     last_seen_at: datetime | None
     silent: bool = Field(description="whether it has missed its reports")
     flapping: bool = Field(description="whether it changes its mind suspiciously often")
-    battery_volts: float | None
-    battery_percent: float | None
-    temperature_celsius: float | None
-    rssi: int | None = Field(description="dBm, at the gateway that heard it best")
-    snr: float | None = Field(description="dB, at the gateway that heard it best")
-    margin_db: int | None = Field(description="demodulation margin in dB")
-    external_power: bool | None
+    battery_volts: float | None = Field(examples=[3.61])
+    battery_percent: float | None = Field(examples=[88.0])
+    temperature_celsius: float | None = Field(examples=[21.5])
+    rssi: int | None = Field(description="dBm, at the gateway that heard it best", examples=[-97])
+    snr: float | None = Field(description="dB, at the gateway that heard it best", examples=[7.5])
+    margin_db: int | None = Field(description="demodulation margin in dB", examples=[12])
+    external_power: bool | None = Field(examples=[False])
     decoder_errors: int = Field(description="payloads that its codec could not read")
     network_errors: int = Field(description="problems that the network server reported")
     last_error: str | None
-    latitude: float | None = Field(description="WGS 84 degrees")
-    longitude: float | None = Field(description="WGS 84 degrees")
+    latitude: float | None = Field(description="WGS 84 degrees", examples=[-37.8136])
+    longitude: float | None = Field(description="WGS 84 degrees", examples=[144.9631])
 
 
 class DevicePage(BaseModel):
@@ -72,7 +74,9 @@ class Orphan(BaseModel):
     """A device that was heard and not taken in: no tenant has its application, or no codec reads it."""
 
     source: str = Field(description="the integration that delivers its events", examples=["chirpstack"])
-    application_id: str = Field(description="its application in ChirpStack")
+    application_id: str = Field(
+        description="its application in ChirpStack", examples=["ca739e26-7b67-4f14-b69e-d568c22a5a75"]
+    )
     dev_eui: str = Field(examples=["70b3d57ed0061a2b"])
     reason: OrphanReason = Field(
         description="why its newest frame waits: `unknown_application` until the application is bound, `no_codec` "
@@ -153,7 +157,9 @@ class Application(BaseModel):
     """A ChirpStack application and the tenant it is bound to."""
 
     source: str = Field(description="the integration that delivers its events", examples=["chirpstack"])
-    application_id: str = Field(description="ChirpStack's application id")
+    application_id: str = Field(
+        description="ChirpStack's application id", examples=["ca739e26-7b67-4f14-b69e-d568c22a5a75"]
+    )
     tenant_id: UUID = Field(description="whose its devices are")
     clock: Clock = Field(description="`recorded` trusts the events' own time (replays)")
     object_mapping: dict[str, Any] | None = Field(description="how ChirpStack's own decoded `object` is read")

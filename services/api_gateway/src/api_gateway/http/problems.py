@@ -107,10 +107,15 @@ def unavailable(what: str) -> ProblemError:
     )
 
 
+def problem_type(code: ErrorCode) -> str:
+    """The URI of a kind of problem."""
+    return f"urn:parkstream:problem:{code.lower()}"
+
+
 def problem_response(request: Request, error: ProblemError) -> JSONResponse:
     """The answer itself."""
     problem = Problem(
-        type=f"urn:parkstream:problem:{error.code.lower()}",
+        type=problem_type(error.code),
         title=HTTPStatus(error.status_code).phrase,
         status=error.status_code,
         code=error.code,

@@ -23,11 +23,11 @@ class Site(BaseModel):
     id: UUID
     name: str = Field(description="for people", examples=["Market Square"])
     time_zone: str = Field(description="IANA name; it decides the site's days", examples=["Europe/Berlin"])
-    latitude: float | None = Field(description="WGS 84 degrees")
-    longitude: float | None = Field(description="WGS 84 degrees")
+    latitude: float | None = Field(description="WGS 84 degrees", examples=[-37.8136])
+    longitude: float | None = Field(description="WGS 84 degrees", examples=[144.9631])
     created_at: datetime
     updated_at: datetime
-    deleted_at: datetime | None = Field(description="null while it exists")
+    deleted_at: datetime | None = Field(description="null while it exists", examples=[None])
 
 
 class SitePage(BaseModel):

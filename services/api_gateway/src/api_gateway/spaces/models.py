@@ -48,22 +48,22 @@ class Space(BaseModel):
     code: str = Field(description="unique among the site's spaces", examples=["A-17"])
     name: str = Field(description="for people", examples=["Bay A-17"])
     kind: Kind
-    building: str | None
-    floor: str | None
-    zone: str | None
-    latitude: float | None = Field(description="WGS 84 degrees")
-    longitude: float | None = Field(description="WGS 84 degrees")
-    sensor_eui: str | None = Field(description="DevEUI of its sensor")
+    building: str | None = Field(examples=["North"])
+    floor: str | None = Field(examples=["P2"])
+    zone: str | None = Field(examples=["visitors"])
+    latitude: float | None = Field(description="WGS 84 degrees", examples=[-37.8136])
+    longitude: float | None = Field(description="WGS 84 degrees", examples=[144.9631])
+    sensor_eui: str | None = Field(description="DevEUI of its sensor", examples=["70b3d57ed0061a2b"])
     display_eui: str | None = Field(description="DevEUI of its display")
-    metadata: dict[str, Any] = Field(description="your own data")
-    state: SpaceState = Field(description="what a driver may conclude about it")
-    state_layer: Layer = Field(description="which input decided the state")
-    state_reason: str = Field(description="why, in words")
+    metadata: dict[str, Any] = Field(description="your own data", examples=[{"width_m": 2.5}])
+    state: SpaceState = Field(description="what a driver may conclude about it", examples=["occupied"])
+    state_layer: Layer = Field(description="which input decided the state", examples=["sensor"])
+    state_reason: str = Field(description="why, in words", examples=["the sensor sees a vehicle"])
     state_since: datetime = Field(description="when what decides began")
     version: int = Field(description="grows with every visible change", examples=[7])
     created_at: datetime
     updated_at: datetime
-    deleted_at: datetime | None = Field(description="null while it exists")
+    deleted_at: datetime | None = Field(description="null while it exists", examples=[None])
 
 
 class ListedSpace(Space):
@@ -87,18 +87,18 @@ class OverrideLayer(BaseModel):
     """Highest: what a person or a program has set."""
 
     layer: Literal["override"] = "override"
-    state: SpaceState | None = Field(description="null: nothing is set")
-    reason: str
-    since: datetime | None
-    until: datetime | None = Field(description="when it ends by itself")
+    state: SpaceState | None = Field(description="null: nothing is set", examples=[None])
+    reason: str = Field(examples=[""])
+    since: datetime | None = Field(examples=[None])
+    until: datetime | None = Field(description="when it ends by itself", examples=[None])
 
 
 class SensorLayer(BaseModel):
     """What the sensor reports; a silent sensor says nothing, one never heard leaves the space unknown."""
 
     layer: Literal["sensor"] = "sensor"
-    heard: bool = Field(description="whether it has ever been heard since it was assigned")
-    occupied: bool | None
+    heard: bool = Field(description="whether it has ever been heard since it was assigned", examples=[True])
+    occupied: bool | None = Field(examples=[True])
     since: datetime | None
     silent: bool = Field(description="whether it has missed its reports")
 
@@ -107,9 +107,9 @@ class ReservationLayer(BaseModel):
     """The reservation that holds the space now."""
 
     layer: Literal["reservation"] = "reservation"
-    id: UUID | None = Field(description="null: none holds it")
-    since: datetime | None
-    until: datetime | None
+    id: UUID | None = Field(description="null: none holds it", examples=[None])
+    since: datetime | None = Field(examples=[None])
+    until: datetime | None = Field(examples=[None])
 
 
 class SpaceDetail(Space):
@@ -177,8 +177,12 @@ class SpaceChanges(Body):
 class StateRequest(Body):
     """A state to be set over all other inputs; `free` lifts what was set and lets the others speak again."""
 
-    state: State
+    state: State = Field(examples=["maintenance"])
     reason: str = Field(default="", max_length=200, description="why, for people", examples=["painting the lines"])
-    until: AwareDatetime | None = Field(default=None, description="when it ends by itself (RFC 3339 with an offset)")
+    until: AwareDatetime | None = Field(
+        default=None,
+        description="when it ends by itself (RFC 3339 with an offset)",
+        examples=["2026-05-04T18:00:00+02:00"],
+    )
     force: StrictBool = Field(default=False, description="skip the table of allowed transitions (platform admin only)")
     request_id: RequestId = None

@@ -49,19 +49,19 @@ class SiteCounts(StateCounts):
 class BuildingCounts(SiteCounts):
     """Spaces per state of one building (null: spaces that name none)."""
 
-    building: str | None
+    building: str | None = Field(examples=["North"])
 
 
 class FloorCounts(BuildingCounts):
     """Spaces per state of one floor."""
 
-    floor: str | None
+    floor: str | None = Field(examples=["P2"])
 
 
 class ZoneCounts(SiteCounts):
     """Spaces per state of one zone."""
 
-    zone: str | None
+    zone: str | None = Field(examples=["visitors"])
 
 
 class KindCounts(StateCounts):
