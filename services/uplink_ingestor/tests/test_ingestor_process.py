@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 import signal
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -81,6 +82,9 @@ async def test_uplinks_travel_from_the_broker_to_uplinks(
     assert set(await ids_in(client)) == ids_of(messages)
     await eventually(lambda: holds(client, "DEVICES", 1))
     await eventually(lambda: holds(client, "DEAD_LETTERS", 1))
+    # INGRESS is heard only while a gateway says that it takes events.
+    word = json.dumps({"source": "ingress", "at": datetime.now(UTC).isoformat()}).encode()
+    await client.publish("parking.v1.open.ingress", word)
     ticks = await eventually(lambda: ticking(client))
     assert ticks == {"chirpstack", "ingress"}
     assert service.stop() == 0

@@ -18,6 +18,8 @@ EventName = Literal["up"] | DeviceEventName
 EVENTS: tuple[EventName, ...] = ("up", *get_args(DeviceEventName))
 
 TICK = f"{ROOT}.tick"
+# Where a gateway says that it takes events over HTTP. No stream captures it: only what is said now counts.
+INGRESS_OPEN = f"{ROOT}.open.ingress"
 ALL_UPLINKS = f"{ROOT}.uplink.>"
 ALL_DEVICES = f"{ROOT}.device.>"
 ALL_GATEWAYS = f"{ROOT}.gateway.>"
@@ -62,8 +64,13 @@ def reservations_of(tenant_id: UUID) -> str:
     return f"{ROOT}.reservation.{tenant_id}.>"
 
 
+def tenant_of(subject: str) -> str:
+    """The tenant that the subject of a space's or a reservation's event names."""
+    return subject.split(".")[3]
+
+
 def ingress(event: str) -> str:
-    """The subject of an untouched event body that is replayed from the dead letters."""
+    """The subject of an untouched event body, from HTTP or from the dead letters."""
     return f"{ROOT}.ingress.{event}"
 
 

@@ -47,7 +47,7 @@ class Arrival(msgspec.Struct, frozen=True, gc=False):
     """One delivery. `received_at` is stamped once, where the message entered the platform; `replay` counts replays.
 
     `topic` is ChirpStack's, or an event's name alone where INGRESS had no topic with the body: then `origin` is
-    jetstream.
+    jetstream. `marshaler` is how the sender says the body is written, `application_id` the one it was let in for.
     """
 
     source: str
@@ -57,6 +57,8 @@ class Arrival(msgspec.Struct, frozen=True, gc=False):
     receipt: Receipt | None
     origin: Literal["mqtt", "jetstream"] = "mqtt"
     replay: int | None = None
+    marshaler: Marshaler | None = None
+    application_id: str | None = None
 
 
 class Ingest:
@@ -72,8 +74,10 @@ class Ingest:
         """Send one delivery on its way. Never raises and never waits: the sender's window bounds what is under way."""
         try:
             check_size(arrival.body)
-            topic = self._topic_of(arrival.topic)
-            fact = identified(topic.event, parse_event(topic, arrival, self._marshaler), arrival.body)
+            topic = self._topic_of(arrival)
+            fact = identified(
+                topic.event, parse_event(topic, arrival, arrival.marshaler or self._marshaler), arrival.body
+            )
             message_id = message_id_of(topic.event, fact, arrival)
         except NotForUsError:
             metrics.NOT_FOR_US.inc()
@@ -102,10 +106,10 @@ class Ingest:
             )
         )
 
-    def _topic_of(self, topic: str) -> EventTopic:
-        if "/" in topic:
-            return parse_topic(topic, self._topic_prefix)
-        return EventTopic(parse_event_name(topic))
+    def _topic_of(self, arrival: Arrival) -> EventTopic:
+        if "/" in arrival.topic:
+            return parse_topic(arrival.topic, self._topic_prefix)
+        return EventTopic(parse_event_name(arrival.topic), arrival.application_id)
 
     def _arrived(self, message_id: str) -> None:
         self.in_flight.arrive(message_id, time.monotonic())

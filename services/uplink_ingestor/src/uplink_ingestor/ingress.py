@@ -1,9 +1,8 @@
-"""The INGRESS side: dead letters on their way back, taken like the MQTT messages they were.
+"""The INGRESS side: events that came over HTTP, and dead letters on their way back, taken like MQTT messages.
 
-The gateway stores each body untouched under `ingress.<event>` with the headers Parkstream-Source, Parkstream-Topic,
-Parkstream-Received-At and Parkstream-Replay with the letter's number. Whatever else lies in INGRESS is taken as well:
-without a topic, the subject names the event and the body its device. JetStream gets its acknowledgement once what the
-body became is durable.
+The gateway stores each body untouched under `ingress.<event>`, with the headers of `parking_contracts.ingress`. An
+event that came over HTTP has no topic: the subject names the event, the body its device, and a header the application
+that its sender may speak for. JetStream gets its acknowledgement once what the body became is durable.
 """
 
 from __future__ import annotations
@@ -15,8 +14,9 @@ from datetime import UTC, datetime
 import structlog
 
 from parking_chassis.pull_consumer import Delivery, PullConsumer
+from parking_contracts import ingress as headers
 from parking_contracts.streams import INGRESS
-from uplink_ingestor.ingest import Arrival, Ingest
+from uplink_ingestor.ingest import Arrival, Ingest, Marshaler
 
 log = structlog.get_logger()
 
@@ -25,6 +25,7 @@ CONSUMER = INGRESS.consumers[0].name
 BATCH = 200
 UNDER_WAY_AT_MOST = 2_000
 _SOURCE = re.compile(rb"[A-Za-z0-9_.-]{1,100}")
+_MARSHALERS: dict[bytes, Marshaler] = {b"json": "json", b"protobuf": "protobuf"}
 
 
 class IngressReceipt:
@@ -98,9 +99,9 @@ def arrival_of(delivery: Delivery, receipt: IngressReceipt) -> Arrival:
     A body with a topic came by MQTT once, and is a dead letter's replay: should it fail again, its new letter names the
     topic too, and can be replayed in turn.
     """
-    source = delivery.header(b"Parkstream-Source") or b""
-    topic = delivery.header(b"Parkstream-Topic")
-    replay = delivery.header(b"Parkstream-Replay") or b""
+    source = _header(delivery, headers.SOURCE)
+    topic = _header(delivery, headers.TOPIC)
+    replay = _header(delivery, headers.REPLAY)
     return Arrival(
         source=source.decode() if _SOURCE.fullmatch(source) else SOURCE,
         topic=(topic or delivery.subject.rpartition(b".")[2]).decode(errors="replace"),
@@ -109,11 +110,17 @@ def arrival_of(delivery: Delivery, receipt: IngressReceipt) -> Arrival:
         receipt=receipt,
         origin="mqtt" if topic else "jetstream",
         replay=int(replay) if replay.isdigit() and len(replay) < 10 else None,
+        marshaler=_MARSHALERS.get(_header(delivery, headers.ENCODING)),
+        application_id=_header(delivery, headers.APPLICATION).decode(errors="replace") or None,
     )
 
 
+def _header(delivery: Delivery, name: str) -> bytes:
+    return delivery.header(name.encode()) or b""
+
+
 def _received_at(delivery: Delivery) -> datetime:
-    stamp = (delivery.header(b"Parkstream-Received-At") or b"").decode(errors="replace")
+    stamp = _header(delivery, headers.RECEIVED_AT).decode(errors="replace")
     try:
         received_at = datetime.fromisoformat(stamp)
     except ValueError:

@@ -15,7 +15,7 @@ from uplink_ingestor.ingest import Ingest
 from uplink_ingestor.ingress import IngressReceiver
 from uplink_ingestor.mqtt_receiver import MqttReceiver
 from uplink_ingestor.publishers import Publishers
-from uplink_ingestor.ticks import TickSender, tick_for_ingress, tick_for_mqtt
+from uplink_ingestor.ticks import IngressDoor, TickSender, tick_for_ingress, tick_for_mqtt
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
@@ -39,6 +39,7 @@ class Ingestor:
         self._mqtt = MqttReceiver(settings, self._by_mqtt.take)
         consumer = PullConsumer(nats, INGRESS.name, ingress.CONSUMER, batch_size=ingress.BATCH)
         self._ingress = IngressReceiver(consumer, self._by_ingress)
+        self._door = IngressDoor()
         self._source = settings.source
         for origin, ingest in (("mqtt", self._by_mqtt), ("ingress", self._by_ingress)):
             metrics.IN_FLIGHT.labels(origin).set_function(ingest.in_flight.__len__)
@@ -58,7 +59,8 @@ class Ingestor:
             self._mqtt.run(),
             self._ingress.run(),
             tick_for_mqtt(self._mqtt, mqtt_ticks),
-            tick_for_ingress(self._nats.jetstream(), ingress_ticks),
+            self._door.listen(self._nats),
+            tick_for_ingress(self._nats.jetstream(), self._door, ingress_ticks),
         ]
 
     async def settle(self) -> None:

@@ -1,7 +1,8 @@
 """Every five seconds, for each source that is alive: a Tick through UPLINKS, which silence is judged against.
 
 A tick says "everything received up to `at` is stored before me". So it never goes beyond the oldest message that is not
-confirmed yet, and none is sent for a source that cannot be heard: then nobody may be called silent.
+confirmed yet, and none is sent for a source that cannot be heard: then nobody may be called silent. Over HTTP that is
+the gateways' to say: while none of them takes events, INGRESS being empty means nothing.
 """
 
 from __future__ import annotations
@@ -10,6 +11,9 @@ import asyncio
 from datetime import UTC, datetime
 
 import msgspec
+import structlog
+from nats.aio.client import Client
+from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 
@@ -24,6 +28,8 @@ from uplink_ingestor.mqtt_receiver import MqttReceiver
 EVERY_SECONDS = 5.0
 LOOK_AGAIN_SECONDS = 0.5
 _encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Tick).decode
+log = structlog.get_logger()
 
 
 class TickSender:
@@ -61,7 +67,26 @@ async def tick_for_mqtt(receiver: MqttReceiver, sender: TickSender) -> None:
         await asyncio.sleep(EVERY_SECONDS if is_heard else LOOK_AGAIN_SECONDS)
 
 
-async def tick_for_ingress(jetstream: JetStreamContext, sender: TickSender) -> None:
+class IngressDoor:
+    """Until when a gateway took events over HTTP, as the gateways say; None before the first word of one."""
+
+    def __init__(self) -> None:
+        self.open_until: datetime | None = None
+
+    async def listen(self, nats: Client) -> None:
+        """Hear the gateways from now on."""
+        await nats.subscribe(subjects.INGRESS_OPEN, cb=self._on_word)
+
+    async def _on_word(self, message: Msg) -> None:
+        try:
+            at = _decode(message.data).at
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            log.warning("ingress_word_unreadable")
+            return
+        self.open_until = at if self.open_until is None else max(at, self.open_until)
+
+
+async def tick_for_ingress(jetstream: JetStreamContext, door: IngressDoor, sender: TickSender) -> None:
     """Tick up to the last moment at which nothing waited, once all that came until then is acknowledged."""
     mark: tuple[datetime, int] | None = None
     while True:
@@ -76,6 +101,7 @@ async def tick_for_ingress(jetstream: JetStreamContext, sender: TickSender) -> N
             if not info.num_pending and (mark is None or acknowledged >= mark[1]):
                 mark = (now, delivered)
             if mark is not None and acknowledged >= mark[1]:
-                sender.send(mark[0])
+                if door.open_until is not None:
+                    sender.send(min(mark[0], door.open_until))
                 mark = None
         await asyncio.sleep(EVERY_SECONDS)

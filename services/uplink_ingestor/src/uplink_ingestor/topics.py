@@ -24,7 +24,10 @@ class NotForUsError(Exception):
 
 
 class EventTopic(msgspec.Struct, frozen=True, gc=False):
-    """An event and who the topic says it is from; None where the delivery had no topic to say it."""
+    """An event and who the topic says it is from; None where nothing but the body says it.
+
+    Over HTTP the application is the one that the sender was let in for.
+    """
 
     event: EventName
     application_id: str | None = None
@@ -53,7 +56,7 @@ class EventTopic(msgspec.Struct, frozen=True, gc=False):
             raise PoisonError(
                 DeadLetterCode.IDENTITY_MISMATCH,
                 f"deviceInfo.applicationId is {application_id[:100]!r}, "
-                f"but the topic is of application {self.application_id[:100]!r}",
+                f"but it was delivered as one of application {self.application_id[:100]!r}",
             )
         return body_eui
 

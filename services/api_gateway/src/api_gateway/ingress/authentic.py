@@ -48,7 +48,7 @@ class Sender:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A body and who delivers it; `received_at` is stamped here, once for the event's whole way."""
+    """A body, who delivers it, and when it was here whole: stamped once for the event's whole way."""
 
     sender: Sender
     body: bytes
@@ -68,14 +68,15 @@ async def authenticate_delivery(
     Raises:
         ProblemError: AUTHENTICATION_ERROR, or PAYLOAD_TOO_LARGE.
     """
-    received_at = datetime.now(UTC)
     authorization = request.headers.get("authorization")
     if authorization is not None:
         sender = await _holder_of_token(request, authorization)
-        return Delivery(sender, await _body(request), received_at)
+        body = await _body(request)
+        return Delivery(sender, body, datetime.now(UTC))
     credential_id = parkstream_credential or credential or ""
     row = await _find(request, credential_id) if is_id(credential_id) else None
     body = await _body(request)
+    received_at = datetime.now(UTC)
     secrets = _live(row, "signing_secret", "previous_signing_secret", "previous_signing_until", received_at)
     try:
         check_signature(body, request.headers, secrets or [_NO_DIGEST], received_at)
