@@ -9,6 +9,9 @@ import msgspec
 from occupancy_engine.store.devices import DeviceKey
 from parking_chassis.postgres import Connection
 
+HTTP = "ingress"
+"""The watermark of everything that comes over HTTP."""
+
 
 class Due(msgspec.Struct, frozen=True):
     """A device that a clock should look at, with its source's watermark."""
@@ -19,11 +22,16 @@ class Due(msgspec.Struct, frozen=True):
 
 
 async def devices_due(connection: Connection, limit: int) -> list[Due]:
-    """Devices that may have fallen silent, or whose held-back change may have lasted, by their source's watermark."""
+    """Devices that may have fallen silent, or whose held-back change may have lasted, by their source's watermark.
+
+    A source that never ticks is an integration over HTTP: all of those are heard through INGRESS, by its watermark.
+    """
     rows = await connection.fetch(
         """
         SELECT d.tenant_id, d.dev_eui, w.heard_until, w.resumed_at
-        FROM occupancy.devices d JOIN occupancy.source_watermarks w USING (source)
+        FROM occupancy.devices d
+        LEFT JOIN occupancy.source_watermarks own ON own.source = d.source
+        JOIN occupancy.source_watermarks w ON w.source = coalesce(own.source, $2)
         WHERE (NOT d.silent AND d.occupied IS NOT NULL AND w.heard_until > greatest(
                   d.reading_received_at + make_interval(secs => d.silence_seconds),
                   w.resumed_at + make_interval(secs => d.interval_seconds)))
@@ -31,6 +39,7 @@ async def devices_due(connection: Connection, limit: int) -> list[Due]:
         ORDER BY d.tenant_id, d.dev_eui LIMIT $1
         """,
         limit,
+        HTTP,
     )
     return [Due((row["tenant_id"], row["dev_eui"]), row["heard_until"], row["resumed_at"]) for row in rows]
 
