@@ -1,3 +1,3 @@
 """Fixtures for every test of the repository: real servers, see tests/stack."""
 
-pytest_plugins = ["stack.servers", "stack.brokers", "stack.services", "stack.platform"]
+pytest_plugins = ["stack.servers", "stack.brokers", "stack.services", "stack.platform", "stack.car_park"]

@@ -14,6 +14,7 @@ import msgspec
 from parking_contracts.moment import Moment
 
 ReservationStatus = Literal["active", "completed", "cancelled", "no_show"]
+CheckedInBy = Literal["arrival", "api"]
 
 
 class ReservationFact(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,7 +52,7 @@ class ReservationOpened(ReservationFact, frozen=True, kw_only=True):
 class ReservationCheckedIn(ReservationFact, frozen=True, kw_only=True):
     """Whoever booked has come: `arrival` as the sensor saw it, `api` as somebody said."""
 
-    by: Literal["arrival", "api"]
+    by: CheckedInBy
     at: Moment
 
 
@@ -77,6 +78,15 @@ class ReservationReleased(ReservationFact, frozen=True, kw_only=True):
     at: Moment
 
 
+ReservationEvent = (
+    ReservationCreated
+    | ReservationUpdated
+    | ReservationOpened
+    | ReservationCheckedIn
+    | ReservationObstructed
+    | ReservationOverstayed
+    | ReservationReleased
+)
 EVENT_TYPES: dict[type, str] = {
     ReservationCreated: "parkstream.reservation.created.v1",
     ReservationUpdated: "parkstream.reservation.updated.v1",

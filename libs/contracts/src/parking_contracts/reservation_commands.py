@@ -8,7 +8,7 @@ personal data of the platform: they travel here and to the reservation's own tab
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
 import msgspec
@@ -17,7 +17,7 @@ from msgspec import UNSET, Meta, UnsetType
 from parking_contracts import subjects
 from parking_contracts.command import CommandBody
 from parking_contracts.moment import Moment
-from parking_contracts.reservation import ReservationStatus
+from parking_contracts.reservation import CheckedInBy, ReservationStatus
 from parking_contracts.space import SpaceKind, SpaceState
 from parking_contracts.space_commands import Reason, Zone
 
@@ -41,7 +41,7 @@ class ReservationView(msgspec.Struct, frozen=True, kw_only=True):
     status: ReservationStatus
     opened_at: datetime | None = None
     checked_in_at: datetime | None = None
-    checked_in_by: Literal["arrival", "api"] | None = None
+    checked_in_by: CheckedInBy | None = None
     obstructed_at: datetime | None = None
     overstayed_at: datetime | None = None
     ended_at: datetime | None = None

@@ -1,20 +1,63 @@
-"""`python -m reservation_service`: connected, observed and stoppable; its commands and clock stand on this.
-
-It answers nothing yet. `/ready` says whether its database schema and NATS can be reached.
-"""
+"""The service's process: settings, resources, and everything that runs until SIGTERM."""
 
 from __future__ import annotations
 
-from parking_chassis.bare_service import run_bare_service
-from reservation_service.metrics import NATS_CONNECTED
-from reservation_service.settings import Settings
+import asyncio
+import contextlib
+from datetime import timedelta
+from importlib.metadata import version
 
-SERVICE = "reservation_service"
+from nats.errors import Error as NatsError
+
+from parking_chassis.health import Health, serve_health
+from parking_chassis.logs import configure_logs
+from parking_chassis.nats_connection import connect_nats_unless, nats_check, not_connected_yet
+from parking_chassis.outbox import OutboxRelay
+from parking_chassis.postgres import database_check, open_pool
+from parking_chassis.process import run_service, running
+from reservation_service import SCHEMA, SERVICE, metrics
+from reservation_service.clock import Clock, every
+from reservation_service.settings import Settings
+from reservation_service.subscriptions import broker_check, open_broker
+
+
+async def serve(settings: Settings, stop: asyncio.Event) -> None:
+    """Open what the service stands on, then answer commands, follow spaces and run the clock until `stop`."""
+    rules = settings.rules()
+    pool = await open_pool(settings, role=SERVICE)
+    health = Health(SERVICE, version("reservation-service"))
+    health.add_check("database", lambda: database_check(pool))
+    health.add_check("nats", not_connected_yet)
+    async with serve_health(health, settings):
+        nats = await connect_nats_unless(stop, settings.nats_url, name=SERVICE)
+        if nats is None:
+            await pool.close()
+            return
+        health.add_check("nats", nats_check(nats))
+        metrics.NATS_CONNECTED.set_function(lambda: nats.is_connected)
+        relay = OutboxRelay(pool, nats, schema=SCHEMA, source=f"/{SERVICE}")
+        clock = Clock(pool, rules, keep_answers=timedelta(hours=settings.keep_reservation_answers_hours))
+        broker = await open_broker(settings, nats, pool, rules, clock)
+        health.add_check("commands", broker_check(broker))
+        try:
+            async with running(
+                relay.run(),
+                every(settings.reservation_clock_seconds, stop, clock.run),
+                every(settings.reservation_upkeep_seconds, stop, clock.keep_house),
+            ):
+                await stop.wait()
+        finally:
+            with contextlib.suppress(NatsError):  # a broker that is away cannot be told goodbye
+                await broker.stop()
+            await nats.close()
+            await pool.close()
 
 
 def main() -> None:
     """Run the service."""
-    run_bare_service(SERVICE, Settings(), NATS_CONNECTED)
+    settings = Settings()
+    configure_logs(SERVICE, settings)
+    run_service(lambda stop: serve(settings, stop), shutdown_seconds=settings.shutdown_seconds)
 
 
 if __name__ == "__main__":

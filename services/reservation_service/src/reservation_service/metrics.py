@@ -1,7 +1,27 @@
-"""Every metric of this service."""
+"""Every metric of this service, and the names of its log events.
+
+Log events: `clock_ran`, `space_settled`, and those of the chassis. None carries personal data.
+"""
 
 from __future__ import annotations
 
-from prometheus_client import Gauge
+from prometheus_client import Counter, Gauge, Histogram
+
+from parking_contracts import subjects
+from parking_contracts.reservation import EVENT_TYPES, ReservationEvent
 
 NATS_CONNECTED = Gauge("parkstream_reservation_nats_connected", "1 while connected to NATS")
+COMMANDS = Counter("parkstream_reservation_commands_total", "Commands answered", ["command", "outcome"])
+EVENTS = Counter("parkstream_reservation_events_total", "What happened to reservations", ["event"])
+CLOCK_SECONDS = Histogram(
+    "parkstream_reservation_clock_seconds",
+    "One run of the clock",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+CLOCK_FAILURES = Counter("parkstream_reservation_clock_failures_total", "Clocks that failed unexpectedly", ["clock"])
+PRUNED = Counter("parkstream_reservation_pruned_total", "Reservations stripped of personal data after their time")
+
+
+def count_event(event: ReservationEvent) -> None:
+    """One more of its kind: `created`, `opened`, `released`, ..."""
+    EVENTS.labels(subjects.event_of(EVENT_TYPES[type(event)])).inc()

@@ -1,0 +1,1 @@
+"""The commands this service answers: `desk` has the table."""

@@ -1,0 +1,1 @@
+"""The rules of reservations. Pure: no await, no clock, no I/O."""
