@@ -3,8 +3,8 @@
 -- dwell) and its spaces. One engine at a time computes them; docs/decisions/0011 has the why.
 SET LOCAL lock_timeout = '5s';
 
--- Where a space stood, and whether a sensor watched it: what happened stays with the place where it happened. The first
--- row begins with the space's creation, or with its first stay if a recording brought an earlier one.
+-- Where a space stood, and whether a sensor watched it: what happened stays with the place where it happened. A space's
+-- first row also takes what a recording brings from before the space was made.
 CREATE TABLE occupancy.space_placements (
     tenant_id uuid NOT NULL,
     space_id  uuid NOT NULL,
@@ -14,6 +14,7 @@ CREATE TABLE occupancy.space_placements (
     zone      text NOT NULL,  -- '' is no zone
     kind      text NOT NULL,
     watched   boolean NOT NULL,
+    first     boolean NOT NULL DEFAULT false,
     PRIMARY KEY (tenant_id, space_id, from_at),
     FOREIGN KEY (tenant_id, space_id) REFERENCES occupancy.spaces (tenant_id, id) ON DELETE CASCADE
 );
@@ -35,9 +36,9 @@ BEGIN
     UPDATE occupancy.space_placements p SET until_at = greatest(p.from_at, moment)
     WHERE p.tenant_id = NEW.tenant_id AND p.space_id = NEW.id AND p.until_at = 'infinity';
     IF NEW.deleted_at IS NULL THEN
-        INSERT INTO occupancy.space_placements (tenant_id, space_id, from_at, site_id, zone, kind, watched)
+        INSERT INTO occupancy.space_placements (tenant_id, space_id, from_at, site_id, zone, kind, watched, first)
         VALUES (NEW.tenant_id, NEW.id, moment, NEW.site_id, coalesce(NEW.zone, ''), NEW.kind,
-                NEW.sensor_eui IS NOT NULL);
+                NEW.sensor_eui IS NOT NULL, TG_OP = 'INSERT');
     END IF;
     RETURN NULL;
 END
@@ -66,12 +67,12 @@ CREATE TABLE occupancy.rollup_days_due (
     PRIMARY KEY (tenant_id, site_id, day, zone, kind)
 );
 
--- How far each site's figures go, and in which time zone its days were cut: in another one they are cut anew.
+-- Up to when each site's days have been asked for, and in which time zone they were cut: in another they are cut anew.
 CREATE TABLE occupancy.rollup_sites (
-    tenant_id      uuid NOT NULL,
-    site_id        uuid NOT NULL,
-    time_zone      text NOT NULL,
-    computed_until timestamptz NOT NULL,
+    tenant_id uuid NOT NULL,
+    site_id   uuid NOT NULL,
+    time_zone text NOT NULL,
+    due_until timestamptz NOT NULL,
     PRIMARY KEY (tenant_id, site_id)
 );
 
@@ -159,7 +160,7 @@ ALTER TABLE occupancy.state_changes ADD PRIMARY KEY (tenant_id, space_id, change
 
 -- What the gateway may read of it.
 CREATE VIEW occupancy.placement_history WITH (security_invoker = true) AS
-SELECT tenant_id, space_id, from_at, until_at, site_id, NULLIF(zone, '') AS zone, kind, watched
+SELECT tenant_id, space_id, from_at, until_at, site_id, NULLIF(zone, '') AS zone, kind, watched, first
 FROM occupancy.space_placements;
 
 CREATE VIEW occupancy.zone_day_rollups WITH (security_invoker = true) AS
@@ -173,7 +174,7 @@ SELECT tenant_id, space_id, day, site_id, zone, kind, occupied_seconds, watched_
        dwell_seconds
 FROM occupancy.space_days;
 
-GRANT SELECT (tenant_id, space_id, from_at, until_at, site_id, zone, kind, watched)
+GRANT SELECT (tenant_id, space_id, from_at, until_at, site_id, zone, kind, watched, first)
     ON occupancy.space_placements TO api_gateway_request;
 GRANT SELECT (tenant_id, level, site_id, zone, kind, day, time_zone, starts_at, ends_at, computed_until,
               occupied_seconds, watched_seconds, arrivals, departures, dwell_seconds, peak_at, peak_occupied,

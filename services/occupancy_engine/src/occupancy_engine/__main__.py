@@ -12,6 +12,7 @@ from occupancy_engine import SCHEMA, SERVICE
 from occupancy_engine.alerts import AlertClock
 from occupancy_engine.clocks import Clocks, every
 from occupancy_engine.decoders import Decoders, load_profiles
+from occupancy_engine.rollups import Rollups
 from occupancy_engine.settings import EngineSettings
 from occupancy_engine.subscriptions import broker_check, open_broker
 from occupancy_engine.uplinks import Uplinks
@@ -48,6 +49,7 @@ async def serve(settings: EngineSettings, stop: asyncio.Event) -> None:
         uplinks = Uplinks(pool, consumer, dead_letters, decoders, watermarks)
         relay = OutboxRelay(pool, nats, schema=SCHEMA, source=f"/{SERVICE}")
         clocks = Clocks(pool, watermarks, decoders, settings)
+        rollups = Rollups(pool, refresh_seconds=settings.rollup_refresh_seconds)
         broker = await open_broker(settings, nats, pool, decoders)
         health.add_check("commands", broker_check(broker))
         try:
@@ -56,6 +58,7 @@ async def serve(settings: EngineSettings, stop: asyncio.Event) -> None:
                 relay.run(),
                 every(settings.purge_seconds, stop, consumer.purge_acknowledged),
                 *clocks.ticking(settings, stop),
+                every(settings.rollup_refresh_seconds, stop, rollups.keep_up),
                 every(settings.alert_sweep_seconds, stop, AlertClock(pool, decoders, settings).look_for_alerts),
             ):
                 await uplinks.run(stop)

@@ -28,3 +28,7 @@ ALERTS = Counter("parkstream_engine_alerts_total", "Alerts opened and closed", [
 WATERMARK_AGE_SECONDS = Gauge(
     "parkstream_engine_watermark_age_seconds", "How far a source's watermark is behind now", ["source"]
 )
+ROLLUP_DAYS = Counter("parkstream_engine_rollup_days_total", "Local days of sites computed from their stays")
+ROLLUPS_COMPUTED_UNTIL = Gauge(
+    "parkstream_engine_rollups_computed_until_timestamp_seconds", "Until when the figures of the past are computed"
+)

@@ -51,5 +51,6 @@ class EngineSettings(ServiceSettings, DatabaseSettings, RetentionSettings, Alert
     overdue_sweep_seconds: float = Field(default=1.0, gt=0)
     orphan_sweep_seconds: float = Field(default=5.0, gt=0, description="how often left orphans are taken in")
     upkeep_seconds: float = Field(default=3600.0, gt=0)
+    rollup_refresh_seconds: float = Field(default=60.0, gt=0, description="how often figures of the past are computed")
     source_outage_seconds: float = Field(default=60.0, gt=0, description="a longer gap between ticks is an outage")
     device_profiles_file: Path | None = Field(default=None, description="overrides per ChirpStack device profile")

@@ -56,11 +56,14 @@ def _hour(local: datetime) -> tuple[int, timedelta | None]:
 
 
 class Presence(msgspec.Struct, frozen=True):
-    """A space stood at a place from one moment until another, watched by a sensor or not."""
+    """A space stood at a place from one moment until another, watched by a sensor from `watched_from` on, or never.
+
+    A space's first place begins before the space was made, for what a recording brings from that time.
+    """
 
     begins_at: int
     ends_at: int
-    watched: bool
+    watched_from: int | None
 
 
 class Lasting(msgspec.Struct, frozen=True):
@@ -112,25 +115,36 @@ def fold_space(day: LocalDay, presences: Iterable[Presence], stays: Sequence[Las
     """A space's day at one place, until a moment. `stays` come in the order of their arrivals.
 
     A space is occupied once: what two sensors say of the same second counts once. Without a sensor it is watched as
-    long as a stay says so. A stay's arrival and departure belong to the place where the space stood at that moment.
+    long as a stay says so, and a day before it was made is watched if it had a stay. A stay's arrival and departure
+    belong to the place where the space stood at that moment.
     """
     tally = Tally.of(day)
     for presence in presences:
         low, high = max(day.starts_at, presence.begins_at), min(day.ends_at, presence.ends_at, until)
         if low >= high:
             continue
-        if presence.watched:
-            _spread(tally.watched, low - day.starts_at, high - day.starts_at)
+        watched_from = _watched_from(presence, stays, low, high)
+        if watched_from < high:
+            _spread(tally.watched, watched_from - day.starts_at, high - day.starts_at)
         counted_until = low
         for stay in stays:
             _count_ends(tally, stay, low, high)
             begins, ends = max(stay.arrived_at, counted_until), min(stay.ends_at, high)
             if begins < ends:
                 _spread(tally.occupied, begins - day.starts_at, ends - day.starts_at)
-                if not presence.watched:
-                    _spread(tally.watched, begins - day.starts_at, ends - day.starts_at)
+                if begins < watched_from:
+                    _spread(tally.watched, begins - day.starts_at, min(ends, watched_from) - day.starts_at)
                 counted_until = ends
     return tally
+
+
+def _watched_from(presence: Presence, stays: Sequence[Lasting], low: int, high: int) -> int:
+    """From when on the space counts as watched between `low` and `high`; `high` when it does not."""
+    if presence.watched_from is None:
+        return high
+    if presence.watched_from >= high and any(stay.arrived_at < high and stay.ends_at > low for stay in stays):
+        return low
+    return min(max(presence.watched_from, low), high)
 
 
 def _count_ends(tally: Tally, stay: Lasting, low: int, high: int) -> None:

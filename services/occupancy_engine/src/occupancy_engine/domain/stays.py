@@ -41,6 +41,13 @@ class Repair(msgspec.Struct, frozen=True):
     removed: tuple[Stay, ...]
     written: tuple[Stay, ...]
 
+    def extent(self, stored: Sequence[Stay]) -> tuple[datetime, datetime] | None:
+        """Between which moments something else happened than was thought; `stored` is what was thought."""
+        rewritten = {stay.id for stay in self.written}
+        stays = [*self.removed, *self.written, *(stay for stay in stored if stay.id in rewritten)]
+        moments = [moment for stay in stays for moment in (stay.arrived_at, stay.departed_at) if moment is not None]
+        return (min(moments), max(moments)) if moments else None
+
 
 def fold(readings: Sequence[Reading], running: Stay | None = None) -> list[Stay]:
     """The stays that readings tell of, in order; `running` is the stay the first reading falls into.

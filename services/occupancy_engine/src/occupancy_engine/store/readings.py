@@ -53,7 +53,10 @@ async def stored_readings(connection: Connection, keys: Collection[ReadingKey]) 
 
 
 async def write_stays(connection: Connection, moves: Sequence[StayBegun | StayEnded]) -> None:
-    """Begin and end stays, in order; a stay may do both in one batch."""
+    """Begin and end stays, in order; a stay may do both in one batch.
+
+    An ended one leaves word for the rollups. A running one need not: their clock looks at what runs.
+    """
     begun = [move for move in moves if isinstance(move, StayBegun)]
     ended = [move for move in moves if isinstance(move, StayEnded)]
     if begun:
@@ -69,11 +72,15 @@ async def write_stays(connection: Connection, moves: Sequence[StayBegun | StayEn
     if ended:
         await connection.execute(
             """
-            UPDATE occupancy.stays s SET departed_at = greatest(s.arrived_at, new.departed_at),
-                departed_session = new.departed_session, departed_f_cnt = new.departed_f_cnt
-            FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::timestamptz[], $5::bigint[])
-                AS new (tenant_id, id, departed_at, departed_session, departed_f_cnt)
-            WHERE s.tenant_id = new.tenant_id AND s.id = new.id
+            WITH ended AS (
+                UPDATE occupancy.stays s SET departed_at = greatest(s.arrived_at, new.departed_at),
+                    departed_session = new.departed_session, departed_f_cnt = new.departed_f_cnt
+                FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::timestamptz[], $5::bigint[])
+                    AS new (tenant_id, id, departed_at, departed_session, departed_f_cnt)
+                WHERE s.tenant_id = new.tenant_id AND s.id = new.id
+                RETURNING s.tenant_id, s.space_id, s.arrived_at, s.departed_at
+            )
+            INSERT INTO occupancy.rollup_queue (tenant_id, space_id, from_at, until_at) SELECT * FROM ended
             """,
             *columns(
                 [

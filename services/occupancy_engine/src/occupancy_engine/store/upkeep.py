@@ -32,6 +32,8 @@ async def prune(connection: Connection, retention: RetentionSettings) -> None:
         ),
         ("DELETE FROM occupancy.stays WHERE received_at < now() - $1::interval", retention.keep_changes_days),
         ("DELETE FROM occupancy.alerts WHERE closed_at < now() - $1::interval", retention.keep_changes_days),
+        ("DELETE FROM occupancy.zone_days WHERE updated_at < now() - $1::interval", retention.keep_changes_days),
+        ("DELETE FROM occupancy.space_days WHERE updated_at < now() - $1::interval", retention.keep_changes_days),
         ("DELETE FROM occupancy.orphan_frames WHERE received_at < now() - $1::interval", retention.keep_orphans_days),
         ("DELETE FROM occupancy.inbox WHERE answered_at < now() - $1::interval", retention.keep_answers_days),
     ):
