@@ -11,41 +11,35 @@ from api_gateway import VERSION
 from api_gateway.dead_letters import routes as dead_letters
 from api_gateway.devices import applications
 from api_gateway.devices import routes as devices
+from api_gateway.documents.introduction import introduction
+from api_gateway.documents.routes import document_routes
 from api_gateway.gateway import Gateway
 from api_gateway.http import openapi
 from api_gateway.http.origins import allow_origins
 from api_gateway.http.problems import install_problem_handlers
 from api_gateway.http.rate_limits import RateLimits
 from api_gateway.http.requests import RequestEnvelope
-from api_gateway.identity.authentication import SCOPES
 from api_gateway.ingress import credentials as ingress_credentials
 from api_gateway.ingress import webhook as ingress
 from api_gateway.live import routes as events
 from api_gateway.sites import routes as sites
 from api_gateway.spaces import routes as spaces
 from api_gateway.statistics import now as statistics
+from api_gateway.webhooks import delivery_routes as webhook_deliveries
+from api_gateway.webhooks import routes as webhooks
 from parking_chassis.health import Health
 
-DESCRIPTION = """\
-LoRaWAN parking sensors turned into a live, bookable, signposted car park.
-
-Send `X-API-Key: pk_<id>_<secret>` with every request; a key belongs to one tenant and sees nothing else. Errors are
-`application/problem+json` (RFC 9457) with a stable `code`. Any write may carry an `Idempotency-Key`. Times are
-RFC 3339 in UTC, positions WGS 84 degrees, lengths metres.
-
-A key's scopes; `<noun>:*` and `*` stand for all under them:
-
-"""
-DESCRIPTION += "".join(f"- `{scope}`: {what}\n" for scope, what in SCOPES.items())
 TAGS = [
     {"name": "spaces", "description": "Parking spaces: what is shown for them, and why."},
     {"name": "sites", "description": "Car parks and streets, on which the spaces are."},
     {"name": "statistics", "description": "Figures over spaces."},
     {"name": "events", "description": "What happens, as it happens."},
     {"name": "ingress", "description": "Events handed in over HTTP, and the credentials for that."},
+    {"name": "webhooks", "description": "Events sent to endpoints of yours, signed (Standard Webhooks)."},
     {"name": "devices", "description": "LoRaWAN sensors and displays."},
     {"name": "applications", "description": "Which tenant a ChirpStack application belongs to (platform admin)."},
     {"name": "dead letters", "description": "Messages that could not be handled (platform admin)."},
+    {"name": "probes", "description": "How the gateway is."},
 ]
 
 
@@ -54,17 +48,17 @@ def build_app(gateway: Gateway, health: Health) -> ASGIApp:
     app = FastAPI(
         title="Parkstream",
         version=VERSION,
-        description=DESCRIPTION,
+        description=introduction(),
         openapi_tags=TAGS,
-        openapi_url="/api/v6/openapi.json",
-        docs_url=None,  # these pages load their scripts from another host
+        openapi_url=openapi.PATH,
+        docs_url=None,  # FastAPI's pages load their scripts from another host; ours are in documents/
         redoc_url=None,
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.gateway = gateway
     app.state.rate_limits = RateLimits(gateway.settings)
-    app.router.routes.extend(health.routes())
+    app.router.routes.extend([*health.routes(), *document_routes(app)])
     for module in (
         statistics,
         spaces,
@@ -75,6 +69,8 @@ def build_app(gateway: Gateway, health: Health) -> ASGIApp:
         events,
         ingress,
         ingress_credentials,
+        webhooks,
+        webhook_deliveries,
     ):
         app.include_router(module.router)
     install_problem_handlers(app)

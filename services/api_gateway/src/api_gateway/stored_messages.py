@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -37,14 +38,17 @@ class StoredMessagesError(NatsError):
 
 
 async def read_stored(
-    client: Client, stream: str, *, sequence: int, subject: str, limit: int
+    client: Client, stream: str, *, sequence: int, subject: str, limit: int, since: datetime | None = None
 ) -> Sequence[StoredMessage]:
-    """Up to `limit` messages (and about 1 MiB) from `sequence` on whose subject matches, oldest first.
+    """Up to `limit` messages (and about 1 MiB) from `sequence`, or else since a time, whose subject matches.
+
+    Oldest first.
 
     Raises:
         NatsError: The server does not answer in time or refuses.
     """
-    question = {"seq": max(sequence, 1), "next_by_subj": subject, "batch": limit, "max_bytes": BATCH_BYTES}
+    begin = {"seq": max(sequence, 1)} if since is None else {"start_time": since}
+    question = {**begin, "next_by_subj": subject, "batch": limit, "max_bytes": BATCH_BYTES}
     inbox = client.new_inbox()
     subscription = await client.subscribe(inbox)
     try:
