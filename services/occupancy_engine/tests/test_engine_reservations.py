@@ -7,14 +7,14 @@ import msgspec
 import pytest
 
 from parking_contracts import subjects
-from parking_contracts.reservation import ReservationOpened, ReservationReleased
+from parking_contracts.reservation import ReservationOpened, ReservationReleased, ReservationUpdated
 from stack.platform import Platform
 from stack.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 NOW = datetime.now(UTC).replace(microsecond=0)
-HOUR = timedelta(hours=1)
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 FREE, RESERVED, OCCUPIED = ("free", "default"), ("reserved", "reservation"), ("occupied", "sensor")
 
 
@@ -23,6 +23,14 @@ async def opened(town: Platform, space_id: UUID, reservation: UUID, *, since=NOW
         tenant_id=town.tenant_id, space_id=space_id, reservation_id=reservation, since=since, until=until
     )
     await send(town, space_id, "opened", msgspec.json.encode(event))
+
+
+async def updated(town: Platform, space_id: UUID, reservation: UUID, *, until, is_open=True) -> None:
+    event = ReservationUpdated(
+        tenant_id=town.tenant_id, space_id=space_id, reservation_id=reservation, starts_at=NOW, ends_at=until,
+        is_open=is_open, at=NOW,
+    )  # fmt: skip
+    await send(town, space_id, "updated", msgspec.json.encode(event))
 
 
 async def released(town: Platform, space_id: UUID, reservation: UUID) -> None:
@@ -80,6 +88,32 @@ async def test_a_release_that_overtakes_its_opening_wins(town: Platform):
     space_id, reservation = await town.space(), uuid4()
     await released(town, space_id, reservation)
     await opened(town, space_id, reservation)
+    assert await town.state(space_id) == FREE
+
+
+async def test_the_end_of_an_open_window_moves_with_its_reservation(town: Platform):
+    space_id, reservation = await town.space(), uuid4()
+    await updated(town, space_id, reservation, until=NOW + HOUR, is_open=False)
+    assert await town.state(space_id) == FREE
+    await opened(town, space_id, reservation)
+    await updated(town, space_id, reservation, until=NOW + 2 * HOUR)
+    row = (await town.rows("SELECT reservation_until, version FROM occupancy.spaces WHERE id = $1", space_id))[0]
+    assert tuple(row) == (NOW + 2 * HOUR, 2)
+    await updated(town, space_id, uuid4(), until=NOW + 3 * HOUR)  # another one has no say in it
+    await released(town, space_id, reservation)
+    assert await town.state(space_id) == FREE
+    await updated(town, space_id, reservation, until=NOW + 3 * HOUR)  # came late: it has let go already
+    assert await town.state(space_id) == FREE
+
+
+async def test_one_that_was_open_beside_another_holds_the_space_alone_afterwards(town: Platform):
+    space_id, later, sooner = await town.space(), uuid4(), uuid4()
+    await opened(town, space_id, later, since=NOW - MINUTE)
+    await opened(town, space_id, sooner)
+    await released(town, space_id, sooner)
+    await updated(town, space_id, later, until=NOW + HOUR)
+    assert await town.state(space_id) == RESERVED
+    await released(town, space_id, later)
     assert await town.state(space_id) == FREE
 
 

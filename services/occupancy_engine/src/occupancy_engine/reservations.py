@@ -1,4 +1,4 @@
-"""The reservation layer: a window that opens or ends, as RESERVATIONS tells it."""
+"""The reservation layer: a window that opens, moves its end, or ends, as RESERVATIONS tells it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,18 @@ from occupancy_engine.domain.showing import Cause, Space, show
 from occupancy_engine.store import spaces as space_rows
 from parking_chassis.dead_letters import decode_event
 from parking_chassis.postgres import Pool
-from parking_contracts.reservation import ReservationOpened, ReservationReleased
+from parking_contracts.reservation import ReservationOpened, ReservationReleased, ReservationUpdated
 
-ReservationEvent = ReservationOpened | ReservationReleased
-READ_HERE: dict[str, type[ReservationEvent]] = {"opened": ReservationOpened, "released": ReservationReleased}
+LayerEvent = ReservationOpened | ReservationUpdated | ReservationReleased
+READ_HERE: dict[str, type[LayerEvent]] = {
+    "opened": ReservationOpened,
+    "updated": ReservationUpdated,
+    "released": ReservationReleased,
+}
 REMEMBERED = 8
 
 
-def read_reservation(subject: str, body: bytes) -> ReservationEvent | None:
+def read_reservation(subject: str, body: bytes) -> LayerEvent | None:
     """The event of a message, told by the last token of its subject; None for kinds that move no layer.
 
     Raises PoisonError.
@@ -27,7 +31,7 @@ def read_reservation(subject: str, body: bytes) -> ReservationEvent | None:
     return decode_event(body, kind) if kind is not None else None
 
 
-async def take_reservation(pool: Pool, event: ReservationEvent) -> None:
+async def take_reservation(pool: Pool, event: LayerEvent) -> None:
     """Give the space its reservation layer, or take it away; repeated and overtaken events change nothing."""
     async with pool.acquire() as connection, connection.transaction():
         space = await space_rows.lock_space(connection, event.tenant_id, event.space_id)
@@ -50,14 +54,19 @@ async def take_reservation(pool: Pool, event: ReservationEvent) -> None:
             await space_rows.write_released(connection, space)
 
 
-def _with_reservation(space: Space, event: ReservationEvent, now: datetime) -> Layers:
+def _with_reservation(space: Space, event: LayerEvent, now: datetime) -> Layers:
     layers, held_by = space.layers, space.layers.reserved
     reservation_id = str(event.reservation_id)
+    holds = held_by is not None and held_by.reservation_id == reservation_id
     if isinstance(event, ReservationReleased):
-        if held_by and held_by.reservation_id == reservation_id:
-            return msgspec.structs.replace(layers, reserved=None)
+        return msgspec.structs.replace(layers, reserved=None) if holds else layers
+    if isinstance(event, ReservationUpdated):
+        # One that is open and finds nobody else has been open beside the one that has just let go.
+        applies, until = event.is_open and (holds or held_by is None), event.ends_at
+        since = held_by.since if held_by else event.at
+    else:
+        applies, until = held_by is None or held_by.since <= event.since, event.until
+        since = event.since
+    if not applies or reservation_id in space.released_last or until <= now:
         return layers
-    overtaken = reservation_id in space.released_last or event.until <= now
-    if overtaken or (held_by and held_by.since > event.since):
-        return layers
-    return msgspec.structs.replace(layers, reserved=Reserved(reservation_id, event.since, event.until))
+    return msgspec.structs.replace(layers, reserved=Reserved(reservation_id, since, until))
