@@ -70,6 +70,24 @@ async def test_no_request_role_sees_or_touches_another_tenants_rows(world: World
     tally.require_no_leak()
 
 
+async def test_the_matrix_notices_an_open_table_and_a_view_with_its_owners_rights(world: World):
+    holes = (
+        ("occupancy.stays", "ALTER TABLE occupancy.stays DISABLE ROW LEVEL SECURITY"),
+        ("occupancy.site_directory", "ALTER VIEW occupancy.site_directory SET (security_invoker = false)"),
+        ("gateway.users", "CREATE POLICY mistaken ON gateway.users TO api_gateway_request USING (true)"),
+    )
+    for name, hole in holes:
+        await world.sql.execute(hole)
+        tally = Tally(name)
+        asker = await world.asker(tally, "api_gateway_request", "ours")
+        for relation in world.relations:
+            if relation.name == name:
+                await try_reading(asker, relation)
+                await try_writing(asker, relation)
+        await asker.connection.close()
+        assert tally.leaks, hole
+
+
 async def test_the_platform_admin_sees_bindings_and_orphans_of_others_and_nothing_else(world: World):
     tally = Tally("SQL, request roles acting for the platform's admin")
     for role in (role for role in world.roles if role.endswith(REQUEST)):

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
@@ -19,6 +20,7 @@ ROWS: dict[str, Callable[[Tenant], dict[str, Any]] | None] = {
     **rows_rollups.ROWS,
     **rows_reservation.ROWS,
 }
+NOW = datetime.now(UTC)
 UUID_TEXT = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
@@ -65,7 +67,7 @@ async def fill(connection: asyncpg.Connection) -> TwoTenants:
     for name in await parents_first(connection, list(ROWS)):
         make = ROWS[name]
         for tenant in (ours, theirs) if make else ():
-            await insert(connection, name, make(tenant))
+            await insert(connection, name, await missing(connection, name, tenant) | make(tenant))
     return TwoTenants(ours, theirs, await traces_of(connection, theirs, ours, there))
 
 
@@ -96,6 +98,32 @@ async def parents_first(connection: asyncpg.Connection, names: Sequence[str]) ->
         for name in ready:
             del parents[name]
     return ordered
+
+
+# What a column that must have a value gets when its recipe has none for it.
+BY_TYPE: Mapping[str, Callable[[Tenant, str], Any]] = {
+    "text": lambda tenant, _column: tenant.word,
+    "bytea": lambda tenant, _column: tenant.word.encode(),
+    "uuid": lambda tenant, column: tenant.own(column),
+    "boolean": lambda *_: False,
+    "jsonb": lambda *_: {},
+    "date": lambda *_: NOW.date(),
+    "timestamp with time zone": lambda *_: NOW,
+    **dict.fromkeys(("smallint", "integer", "bigint", "real", "double precision"), lambda *_: 0),
+}
+
+
+async def missing(connection: asyncpg.Connection, table: str, tenant: Tenant) -> dict[str, Any]:
+    """A value for every column that must have one: recipes name only what matters."""
+    rows = await connection.fetch(
+        """
+        SELECT attname AS name, format_type(atttypid, NULL) AS type FROM pg_attribute
+        WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped
+          AND attnotnull AND NOT atthasdef AND attidentity = '' AND attname <> 'tenant_id'
+        """,
+        table,
+    )
+    return {row["name"]: BY_TYPE[row["type"]](tenant, row["name"]) for row in rows if row["type"] in BY_TYPE}
 
 
 async def insert(connection: asyncpg.Connection, table: str, row: Mapping[str, Any]) -> None:

@@ -4,7 +4,10 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
+
 from isolation.tenant import Tenant
+from parking_contracts.uplink import UplinkReceived
 
 NOW = datetime.now(UTC)
 LONG_AGO = datetime(2001, 1, 1, tzinfo=UTC)  # before every partition: such rows fall into the default one
@@ -42,6 +45,23 @@ def state_change(t: Tenant, changed_at: datetime = NOW, version: int = 2) -> dic
         "occurred_at": changed_at,
         "changed_at": changed_at,
     }
+
+
+def orphan(t: Tenant) -> UplinkReceived:
+    return UplinkReceived(
+        source=t.source,
+        application_id=t.application,
+        dev_eui=t.eui("orphan"),
+        device_profile_name=t.word,
+        device_name=t.word,
+        deduplication_id=t.word,
+        time=NOW,
+        received_at=NOW,
+        dev_addr="00189440",
+        f_cnt=1,
+        f_port=1,
+        data=t.word.encode(),
+    )
 
 
 ROWS: Mapping[str, Callable[[Tenant], dict[str, Any]] | None] = {
@@ -97,7 +117,7 @@ ROWS: Mapping[str, Callable[[Tenant], dict[str, Any]] | None] = {
         "dev_eui": t.eui("orphan"),
         "deduplication_id": t.word,
         "reason": "no_codec",
-        "envelope": b'{"device_profile_name": "%s"}' % t.word.encode(),
+        "envelope": msgspec.json.encode(orphan(t)),
         "received_at": NOW,
     },
     "occupancy.source_watermarks": lambda t: {"source": t.source, "heard_until": NOW, "resumed_at": NOW},

@@ -42,7 +42,6 @@ ROWS: Mapping[str, Callable[[Tenant], dict[str, Any]]] = {
         "tenant_id": t.id,
         "site_id": t.own("site"),
         "time_zone": "UTC",
-        "computed_until": NOW,
     },
     "occupancy.rollup_running_stays": lambda t: {
         "tenant_id": t.id,
