@@ -119,21 +119,3 @@ async def test_no_route_shows_another_tenants_rows(gateway, registry, tenant_id,
         for path in ("/api/v6/dead-letters", "/api/v6/dead-letters/1"):
             with subtests.test(path):
                 assert (await client.get(path)).status_code == 403
-
-
-async def test_openapi_describes_every_route_with_its_errors(api) -> None:
-    document = (await api.get("/api/v6/openapi.json")).json()
-    operations = [
-        (path, method, operation)
-        for path, operations in document["paths"].items()
-        for method, operation in operations.items()
-    ]
-    assert len(operations) >= 25
-    for path, method, operation in operations:
-        assert operation["description"], path
-        assert {"401", "403", "500", "503"} <= set(operation["responses"]), (path, method)
-        for status, response in operation["responses"].items():
-            if status >= "400":
-                assert list(response["content"]) == ["application/problem+json"], (path, method, status)
-        for parameter in operation.get("parameters", []):
-            assert parameter["schema"].get("description") or parameter["schema"]["format"] == "uuid", (path, parameter)

@@ -20,7 +20,7 @@ def summarise(
         key = f"{connections.api_key}  (shown this once; {kept})" if key_is_new else f"as shown at first; {kept}"
         typed_key = f"$(cat {shlex.quote(str(key_file))})"
     facts = {
-        "API": f"{connections.api_url}/api/v6  (described in {connections.api_url}/api/v6/openapi.json)",
+        "API": f"{connections.api_url}/api/v6  (described at {connections.api_url}/docs)",
         "API key": key,
         "MQTT": without_password(connections.mqtt_url),
         "data and logs": str(data_dir),

@@ -21,6 +21,7 @@ Json = dict[str, Any]
 _ALWAYS = (400, 422, 500, 503, 504)
 _WITH_CALLER = (401, 403, 429)
 _WITH_BODY = (413, 415)
+_SUCCESS = {"201": "Made; `Location` names it", "204": "Done; there is nothing to say"}
 _PROBLEM_REFERENCE = "#/components/schemas/Problem"
 REQUEST_ID_HEADER = {"description": "names the request in our logs", "schema": {"type": "string"}}
 
@@ -108,7 +109,7 @@ def _complete_headers(operation: Json, *, is_tagged: bool) -> None:
         if status == "201":
             headers.setdefault("Location", {"description": "the new record's path", "schema": {"type": "string"}})
         if response.get("description") == "Successful Response":
-            response["description"] = {"201": "Made; `Location` names it", "204": "Done; there is nothing to say"}.get(status, "The answer")
+            response["description"] = _SUCCESS.get(status, "The answer")
 
 
 def _complete_examples(operation: Json, maker: ExampleMaker) -> None:

@@ -13,8 +13,10 @@ from fastapi import Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from starlette.types import Message, Receive, Scope, Send
 
 from api_gateway.http.strict_json import StrictRequest, require_json
+from api_gateway.identity.audit.trail import note_outcome, note_write
 from api_gateway.identity.authentication import authenticate, identify
 
 
@@ -30,13 +32,30 @@ class JsonRoute(APIRoute):
 
         async def handle_strictly(request: Request) -> Response:
             if has_caller:
-                request.app.state.rate_limits.take(request, await identify(request))
+                caller = await identify(request)
+                request.app.state.rate_limits.take(request, caller)
+                await note_write(request, caller, self.path_format)
             _require_known(request, single, repeatable)
             if takes_json:
                 require_json(request)
             return await handle(StrictRequest(request.scope, request.receive))
 
         return handle_strictly
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve, and then say in the audit log how it ended."""
+        status: int | None = None
+
+        async def send_and_see(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await super().handle(scope, receive, send_and_see)
+        finally:
+            await note_outcome(scope, status)
 
 
 def _flat(dependant: Dependant) -> Iterator[Dependant]:
