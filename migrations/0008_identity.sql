@@ -13,6 +13,7 @@ CREATE TABLE gateway.users (
     role           text NOT NULL CHECK (role IN ('viewer', 'operator', 'admin', 'owner')),
     platform_admin boolean NOT NULL DEFAULT false,
     created_at     timestamptz NOT NULL DEFAULT now(),
+    updated_at     timestamptz NOT NULL DEFAULT now(),
     disabled_at    timestamptz,
     PRIMARY KEY (tenant_id, id)
 );
@@ -20,8 +21,8 @@ CREATE UNIQUE INDEX users_email ON gateway.users (lower(email));
 CALL gateway.isolate('gateway.users', '{api_gateway_request}', '{api_gateway}');
 -- Column by column: no request can make a platform admin, nor move a user to another tenant.
 GRANT SELECT, DELETE ON gateway.users TO api_gateway_request;
-GRANT INSERT (tenant_id, id, email, name, password_hash, role), UPDATE (name, role, password_hash, disabled_at)
-    ON gateway.users TO api_gateway_request;
+GRANT INSERT (tenant_id, id, email, name, password_hash, role),
+    UPDATE (name, role, password_hash, disabled_at, updated_at) ON gateway.users TO api_gateway_request;
 GRANT SELECT, INSERT ON gateway.users TO api_gateway;
 
 -- A session is a family of refresh tokens. expires_at moves with their use, up to the family's absolute end.
@@ -125,6 +126,7 @@ CREATE POLICY platform_admin ON gateway.tenants FOR SELECT TO api_gateway_reques
     USING ((SELECT gateway.is_platform_admin()));
 GRANT INSERT (id, name) ON gateway.tenants TO api_gateway_request;
 
+-- last_used_at is noted once an hour at most: reading must not become writing.
 ALTER TABLE gateway.api_keys
     ADD COLUMN created_by text NOT NULL DEFAULT '',
     ADD COLUMN expires_at timestamptz,
@@ -139,13 +141,13 @@ CREATE POLICY no_new_platform_admin ON gateway.api_keys AS RESTRICTIVE FOR INSER
 DROP FUNCTION gateway.find_api_key;
 CREATE FUNCTION gateway.find_api_key(key_id text)
 RETURNS TABLE (
-    tenant_id uuid, secret_sha256 bytea, scopes text[], platform_admin boolean, is_alive boolean,
-    last_used_at timestamptz
+    tenant_id uuid, secret_sha256 bytea, scopes text[], platform_admin boolean, is_alive boolean, is_use_news boolean
 )
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT k.tenant_id, k.secret_sha256, k.scopes, k.platform_admin,
-           k.revoked_at IS NULL AND coalesce(k.expires_at > now(), true), k.last_used_at
+           k.revoked_at IS NULL AND coalesce(k.expires_at > now(), true),
+           coalesce(k.last_used_at < now() - interval '1 hour', true)
     FROM gateway.api_keys k WHERE k.id = key_id;
 END;
 

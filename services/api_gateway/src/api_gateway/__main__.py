@@ -9,8 +9,14 @@ from api_gateway.app import build_app
 from api_gateway.bus import Bus
 from api_gateway.gateway import Gateway
 from api_gateway.identity.bootstrap import Bootstrap
+from api_gateway.identity.passwords import Passwords
+from api_gateway.identity.sessions.signing_keys import SigningKeys
+from api_gateway.identity.throttle.throttle import LoginThrottle
+from api_gateway.identity.upkeep import keep_up
+from api_gateway.ingress.door import announce_door
 from api_gateway.live.feed import Feed
 from api_gateway.settings import Settings
+from api_gateway.webhooks.outgoing import Outgoing
 from parking_chassis.health import Health, serve_http
 from parking_chassis.logs import configure_logs
 from parking_chassis.postgres import database_check, open_pool
@@ -25,23 +31,41 @@ async def serve(stop: asyncio.Event, settings: Settings) -> None:
     batch_pool = await open_pool(settings, role=SERVICE)
     bus = Bus(settings.nats_url)
     feed = Feed(batch_pool, settings)
-    bootstrap = Bootstrap(batch_pool, settings)
+    webhooks = Outgoing(batch_pool, bus, settings)
+    passwords = Passwords(concurrency=settings.password_hash_count, queue_count=settings.password_queue_count)
+    bootstrap = Bootstrap(batch_pool, settings, passwords)
     health = Health(SERVICE, VERSION, stats=feed.stats)
     health.add_check("database", lambda: database_check(pool))
     health.add_check("nats", bus.check)
     health.add_check("bootstrap", bootstrap.check)
     health.add_check("live_events", feed.check)
-    app = build_app(Gateway(settings, pool, batch_pool, bus, feed), health)
+    health.add_warning("webhooks", webhooks.check)
+    gateway = Gateway(
+        settings,
+        pool,
+        batch_pool,
+        bus,
+        feed,
+        passwords,
+        SigningKeys(batch_pool, settings),
+        LoginThrottle(batch_pool, settings),
+        webhooks,
+    )
+    app = build_app(gateway, health)
 
     async def follow() -> None:
         await feed.run(await bus.open())
 
     async with (
-        serve_http(app, settings.http_host, settings.http_port, lifespan="off", server_header=False),
-        running(follow(), bootstrap.run()),
+        serve_http(
+            app, settings.http_host, settings.http_port, lifespan="off", server_header=False, proxy_headers=False
+        ),
+        running(follow(), bootstrap.run(), keep_up(batch_pool, settings), announce_door(bus, pool), webhooks.run()),
     ):
         await stop.wait()
         feed.end_all()
+        await webhooks.finish()
+    passwords.close()
     await bus.close()
     await batch_pool.close()
     await pool.close()

@@ -19,6 +19,11 @@ from api_gateway.http.origins import allow_origins
 from api_gateway.http.problems import install_problem_handlers
 from api_gateway.http.rate_limits import RateLimits
 from api_gateway.http.requests import RequestEnvelope
+from api_gateway.identity.audit import routes as audit
+from api_gateway.identity.keys import routes as api_keys
+from api_gateway.identity.sessions import routes as auth
+from api_gateway.identity.tenants import routes as tenants
+from api_gateway.identity.users import routes as users
 from api_gateway.ingress import credentials as ingress_credentials
 from api_gateway.ingress import webhook as ingress
 from api_gateway.live import routes as events
@@ -39,6 +44,11 @@ TAGS = [
     {"name": "devices", "description": "LoRaWAN sensors and displays."},
     {"name": "applications", "description": "Which tenant a ChirpStack application belongs to (platform admin)."},
     {"name": "dead letters", "description": "Messages that could not be handled (platform admin)."},
+    {"name": "auth", "description": "Users' sessions: log-in, refresh, log-out, and the keys that sign tokens."},
+    {"name": "users", "description": "Who is in the tenant, and in which role."},
+    {"name": "api keys", "description": "What programs present themselves with."},
+    {"name": "tenants", "description": "The parking operators on this platform (platform admin)."},
+    {"name": "audit", "description": "Who changed what, and who logged in."},
     {"name": "probes", "description": "How the gateway is."},
 ]
 
@@ -71,6 +81,11 @@ def build_app(gateway: Gateway, health: Health) -> ASGIApp:
         ingress_credentials,
         webhooks,
         webhook_deliveries,
+        auth,
+        users,
+        api_keys,
+        tenants,
+        audit,
     ):
         app.include_router(module.router)
     install_problem_handlers(app)

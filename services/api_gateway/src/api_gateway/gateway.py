@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING
 from fastapi import Request
 
 from api_gateway.bus import Bus
+from api_gateway.identity.passwords import Passwords
+from api_gateway.identity.sessions.signing_keys import SigningKeys
+from api_gateway.identity.throttle.throttle import LoginThrottle
 from api_gateway.live.feed import Feed
+from api_gateway.webhooks.outgoing import Outgoing
 from parking_chassis.postgres import Connection, Pool
 
 if TYPE_CHECKING:
@@ -30,6 +34,10 @@ class Gateway:
     batch_pool: Pool
     bus: Bus
     feed: Feed
+    passwords: Passwords
+    signing_keys: SigningKeys
+    throttle: LoginThrottle
+    webhooks: Outgoing
 
     @contextlib.asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from typing import Literal, Self
 
-from pydantic import Field, IPvAnyNetwork, SecretStr, field_validator
+from pydantic import Field, IPvAnyNetwork, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from api_gateway.identity.api_keys import parse_key
+from api_gateway.identity.credentials import EMAIL, weakness
 from parking_chassis.settings import DatabaseSettings, ServiceSettings
 
 
@@ -69,7 +71,42 @@ class HttpSettings(BaseSettings):
         return value.replace(" ", "")
 
 
-class Settings(ServiceSettings, DatabaseSettings, HttpSettings, WebhookSettings):
+class IdentitySettings(BaseSettings):
+    """Users: who may become one, how long sessions last, and what stands in front of us."""
+
+    model_config = SettingsConfigDict(env_prefix="PARKSTREAM_", frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    registration: Literal["open", "closed"] = Field(
+        default="closed", description="open: anybody may register a tenant of his own"
+    )
+    access_token_seconds: int = Field(default=900, ge=1, le=86400, description="an access token lives so long")
+    refresh_idle_days: float = Field(default=14.0, gt=0, description="a session that is not used ends after this")
+    refresh_days: float = Field(default=30.0, gt=0, description="every session ends after this")
+    signing_key_days: float = Field(default=30.0, gt=0, description="a new key signs access tokens after this")
+    password_hash_count: int = Field(default=2, ge=1, le=64, description="passwords hashed at a time (19 MiB each)")
+    password_queue_count: int = Field(default=30, ge=0, description="more log-ins than these may not wait: 503")
+    trusted_proxies: tuple[IPvAnyNetwork, ...] = Field(
+        default=(), description='whose X-Forwarded-For is believed, e.g. ["10.0.0.0/8"]; nobody\'s when empty'
+    )
+    bootstrap_owner_email: str | None = Field(
+        default=None, description="e-mail of the first user, who owns the first tenant and is the platform's admin"
+    )
+    bootstrap_owner_password: SecretStr | None = Field(default=None, description="his first password")
+
+    @model_validator(mode="after")
+    def _owner_has_both(self) -> Self:
+        email, password = self.bootstrap_owner_email, self.bootstrap_owner_password
+        if bool(email) != bool(password and password.get_secret_value()):
+            raise ValueError("give bootstrap_owner_email and bootstrap_owner_password together, or neither")
+        if email and password:
+            if not EMAIL.fullmatch(email):
+                raise ValueError("bootstrap_owner_email is no e-mail address")
+            if problem := weakness(password.get_secret_value(), email):
+                raise ValueError(f"bootstrap_owner_password: {problem}")
+        return self
+
+
+class Settings(ServiceSettings, DatabaseSettings, IdentitySettings, HttpSettings, WebhookSettings):
     """The gateway serves its health routes on its HTTP port; `health_port` is therefore not used."""
 
     health_port: int = Field(default=8000, ge=1, le=65535, description="not used by the gateway: see http_port")

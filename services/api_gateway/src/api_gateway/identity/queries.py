@@ -15,6 +15,18 @@ async def find_key(connection: Connection, key_id: str) -> asyncpg.Record | None
     return await connection.fetchrow("SELECT * FROM gateway.find_api_key($1)", key_id)
 
 
+async def note_key_use(connection: Connection, tenant_id: UUID, key_id: str) -> None:
+    """The key was used, for the first time in an hour."""
+    await connection.execute(
+        """
+        UPDATE gateway.api_keys SET last_used_at = now()
+        WHERE (tenant_id, id) = ($1, $2) AND coalesce(last_used_at < now() - interval '1 hour', true)
+        """,
+        tenant_id,
+        key_id,
+    )
+
+
 async def live_keys(connection: Connection, key_ids: Sequence[str]) -> set[str]:
     """Which of these keys are neither revoked nor expired."""
     rows = await connection.fetch(
@@ -57,3 +69,22 @@ async def insert_key(connection: Connection, tenant_id: UUID, key_id: str, diges
         key_id,
         digest,
     )
+
+
+async def any_user(connection: Connection, tenant_id: UUID) -> bool:
+    """Whether anybody can log in to this tenant."""
+    return bool(await connection.fetchval("SELECT EXISTS (SELECT FROM gateway.users WHERE tenant_id = $1)", tenant_id))
+
+
+async def insert_platform_owner(connection: Connection, tenant_id: UUID, email: str, password_hash: str) -> bool:
+    """The first user: owner of his tenant, and the platform's admin; false when the e-mail is taken."""
+    made = await connection.fetchval(
+        """
+        INSERT INTO gateway.users (tenant_id, email, name, password_hash, role, platform_admin)
+        VALUES ($1, $2, 'Owner', $3, 'owner', true) ON CONFLICT DO NOTHING RETURNING true
+        """,
+        tenant_id,
+        email,
+        password_hash,
+    )
+    return bool(made)

@@ -17,7 +17,7 @@ import msgspec
 import structlog
 
 from api_gateway import metrics
-from api_gateway.identity import queries
+from api_gateway.identity.liveness import live_credentials
 from api_gateway.live.announcement import Announcement, PassedVersions, UnreadableEventError, read_announcement
 from api_gateway.live.places import Places
 from api_gateway.live.position import FOLLOWED, RESERVATIONS, SPACES, Position, format_position, furthest
@@ -71,17 +71,17 @@ class Feed:
         return None if self.is_following else "live events: the streams are not followed"
 
     async def run(self, client: Client) -> None:
-        """Follow both streams, and end the streams of revoked keys, for ever."""
+        """Follow both streams, and end the streams of revoked keys and ended sessions, for ever."""
         async with asyncio.TaskGroup() as group:
             for tail in self._tails:
                 group.create_task(tail.run(client))
             group.create_task(self._end_revoked())
 
-    def open(self, event_filter: EventFilter, key_id: str) -> Subscription:
-        """A subscription that hears nothing until it is attached."""
+    def open(self, event_filter: EventFilter, credential: str) -> Subscription:
+        """A subscription that hears nothing until it is attached; it ends with its caller's credential."""
         subscription = Subscription(
             event_filter,
-            key_id,
+            credential,
             count=self._settings.events_client_count,
             size_bytes=self._settings.events_client_bytes,
         )
@@ -161,19 +161,19 @@ class Feed:
         return [subscription for subscriptions in self._by_tenant.values() for subscription in subscriptions]
 
     async def _end_revoked(self) -> None:
-        """One look at the keys of all open streams every half second; an outage of the database ends none."""
+        """One look at the credentials of all open streams every half second; an outage of the database ends none."""
         while True:
             await asyncio.sleep(self._settings.events_revocation_seconds)
-            keys = {subscription.key_id for subscription in self._open}
-            if not keys:
+            credentials = {subscription.credential for subscription in self._open}
+            if not credentials:
                 continue
             try:
                 async with self._pool.acquire(timeout=self._settings.database_acquire_seconds) as connection:
-                    live = await queries.live_keys(connection, list(keys))
+                    live = await live_credentials(connection, credentials)
             except DATABASE_AWAY:
                 continue
             for subscription in self._open:
-                if subscription.key_id in keys - live:
+                if subscription.credential in credentials - live:
                     subscription.end("revoked")
 
 

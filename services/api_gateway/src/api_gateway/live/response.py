@@ -36,7 +36,7 @@ class EventStream(Response):
         bus: Bus,
         *,
         event_filter: EventFilter,
-        key_id: str,
+        credential: str,
         after: Position | None,
         heartbeat_seconds: float,
     ) -> None:
@@ -45,14 +45,14 @@ class EventStream(Response):
         self._feed = feed
         self._bus = bus
         self._filter = event_filter
-        self._key_id = key_id
+        self._credential = credential
         self._after = after
         self._heartbeat_seconds = heartbeat_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Write until somebody ends it."""
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-        subscription = self._feed.open(self._filter, self._key_id)
+        subscription = self._feed.open(self._filter, self._credential)
         try:
             await _first_of(self._write(subscription, send), _until_gone(receive), _until_over(subscription))
         finally:

@@ -98,7 +98,7 @@ async def follow_events(
         event_filter=EventFilter(
             caller.tenant_id, frozenset(site or ()), frozenset(zone or ()), frozenset(type_ or ())
         ),
-        key_id=caller.id,
+        credential=caller.credential,
         after=position,
         heartbeat_seconds=gateway.settings.events_heartbeat_seconds,
     )

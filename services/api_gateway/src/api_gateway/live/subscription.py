@@ -40,9 +40,9 @@ PORTION_BYTES = 1 << 20
 class Subscription:
     """Frames on their way to one client. `ended` holds the reason once it is over."""
 
-    def __init__(self, event_filter: EventFilter, key_id: str, *, count: int, size_bytes: int) -> None:
+    def __init__(self, event_filter: EventFilter, credential: str, *, count: int, size_bytes: int) -> None:
         self.filter = event_filter
-        self.key_id = key_id
+        self.credential = credential
         self.position: Position = (0, 0)
         self.ended: str | None = None
         self.over = asyncio.Event()

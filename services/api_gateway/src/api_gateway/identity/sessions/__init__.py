@@ -1,0 +1,1 @@
+"""Users' sessions: log-in and its throttle, access tokens and the keys that sign them, refresh tokens."""

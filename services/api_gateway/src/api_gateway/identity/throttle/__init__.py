@@ -1,0 +1,1 @@
+"""How often somebody may fail to log in, counted for all replicas together."""
