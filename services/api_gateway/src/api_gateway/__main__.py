@@ -7,11 +7,8 @@ import asyncio
 from api_gateway import VERSION
 from api_gateway.app import build_app
 from api_gateway.bus import Bus
-from api_gateway.gateway import Gateway
+from api_gateway.gateway import make_gateway
 from api_gateway.identity.bootstrap import Bootstrap
-from api_gateway.identity.passwords import Passwords
-from api_gateway.identity.sessions.signing_keys import SigningKeys
-from api_gateway.identity.throttle.throttle import LoginThrottle
 from api_gateway.identity.upkeep import keep_up
 from api_gateway.ingress.door import announce_door
 from api_gateway.live.feed import Feed
@@ -32,25 +29,14 @@ async def serve(stop: asyncio.Event, settings: Settings) -> None:
     bus = Bus(settings.nats_url)
     feed = Feed(batch_pool, settings)
     webhooks = Outgoing(batch_pool, bus, settings)
-    passwords = Passwords(concurrency=settings.password_hash_count, queue_count=settings.password_queue_count)
-    bootstrap = Bootstrap(batch_pool, settings, passwords)
+    gateway = make_gateway(settings, pool, batch_pool, bus, feed)
+    bootstrap = Bootstrap(batch_pool, settings, gateway.passwords)
     health = Health(SERVICE, VERSION, stats=feed.stats)
     health.add_check("database", lambda: database_check(pool))
     health.add_check("nats", bus.check)
     health.add_check("bootstrap", bootstrap.check)
     health.add_check("live_events", feed.check)
     health.add_warning("webhooks", webhooks.check)
-    gateway = Gateway(
-        settings,
-        pool,
-        batch_pool,
-        bus,
-        feed,
-        passwords,
-        SigningKeys(batch_pool, settings),
-        LoginThrottle(batch_pool, settings),
-        webhooks,
-    )
     app = build_app(gateway, health)
 
     async def follow() -> None:
@@ -65,7 +51,7 @@ async def serve(stop: asyncio.Event, settings: Settings) -> None:
         await stop.wait()
         feed.end_all()
         await webhooks.finish()
-    passwords.close()
+    gateway.passwords.close()
     await bus.close()
     await batch_pool.close()
     await pool.close()

@@ -8,9 +8,13 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from api_gateway import VERSION
+from api_gateway.alerts import routes as alerts
+from api_gateway.dashboard import routes as dashboard
 from api_gateway.dead_letters import routes as dead_letters
 from api_gateway.devices import applications
 from api_gateway.devices import routes as devices
+from api_gateway.devices.pool import routes as device_pool
+from api_gateway.devices.readings import routes as device_readings
 from api_gateway.documents.introduction import introduction
 from api_gateway.documents.routes import document_routes
 from api_gateway.gateway import Gateway
@@ -29,6 +33,7 @@ from api_gateway.ingress import webhook as ingress
 from api_gateway.live import routes as events
 from api_gateway.sites import routes as sites
 from api_gateway.spaces import routes as spaces
+from api_gateway.spaces.timeline import routes as timeline
 from api_gateway.statistics import now as statistics
 from api_gateway.webhooks import delivery_routes as webhook_deliveries
 from api_gateway.webhooks import routes as webhooks
@@ -38,10 +43,12 @@ TAGS = [
     {"name": "spaces", "description": "Parking spaces: what is shown for them, and why."},
     {"name": "sites", "description": "Car parks and streets, on which the spaces are."},
     {"name": "statistics", "description": "Figures over spaces."},
+    {"name": "dashboard", "description": "What a console shows first, in one answer."},
     {"name": "events", "description": "What happens, as it happens."},
     {"name": "ingress", "description": "Events handed in over HTTP, and the credentials for that."},
     {"name": "webhooks", "description": "Events sent to endpoints of yours, signed (Standard Webhooks)."},
     {"name": "devices", "description": "LoRaWAN sensors and displays."},
+    {"name": "alerts", "description": "What is wrong with the devices of spaces, and who has taken note."},
     {"name": "applications", "description": "Which tenant a ChirpStack application belongs to (platform admin)."},
     {"name": "dead letters", "description": "Messages that could not be handled (platform admin)."},
     {"name": "auth", "description": "Users' sessions: log-in, refresh, log-out, and the keys that sign tokens."},
@@ -70,10 +77,15 @@ def build_app(gateway: Gateway, health: Health) -> ASGIApp:
     app.state.rate_limits = RateLimits(gateway.settings)
     app.router.routes.extend([*health.routes(), *document_routes(app)])
     for module in (
+        dashboard,
         statistics,
         spaces,
+        timeline,
         sites,
         devices,
+        device_pool,
+        device_readings,
+        alerts,
         applications,
         dead_letters,
         events,

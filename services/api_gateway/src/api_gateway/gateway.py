@@ -46,6 +46,20 @@ class Gateway:
             yield connection
 
 
+def make_gateway(settings: Settings, pool: Pool, batch_pool: Pool, bus: Bus, feed: Feed) -> Gateway:
+    """The resources of a process, those of identity among them."""
+    return Gateway(
+        settings,
+        pool,
+        batch_pool,
+        bus,
+        feed,
+        Passwords(concurrency=settings.password_hash_count, queue_count=settings.password_queue_count),
+        SigningKeys(batch_pool, settings),
+        LoginThrottle(batch_pool, settings),
+    )
+
+
 def gateway_of(request: Request) -> Gateway:
     """The resources of the process that serves this request."""
     gateway: Gateway = request.app.state.gateway

@@ -12,7 +12,7 @@ from api_gateway.webhooks.addresses import AddressRule, read_address
 
 URL_LENGTH = 2048
 WEB_PORTS = frozenset({80, 443})
-FIRST_FREE_PORT = 1024
+FREE_PORTS = range(1024, 65_536)
 
 
 def read_url(text: str, rule: AddressRule, *, insecure_http: bool) -> str:
@@ -37,8 +37,8 @@ def read_url(text: str, rule: AddressRule, *, insecure_http: bool) -> str:
         raise ValueError("the URL carries a user or a password: use the signature to tell who calls")
     if url.fragment:
         raise ValueError("the URL has a fragment (#...), which is never sent")
-    if port is not None and port not in WEB_PORTS and port < FIRST_FREE_PORT:
-        raise ValueError(f"port {port} is no web server's: use 80, 443 or one from {FIRST_FREE_PORT} on")
+    if port is not None and port not in WEB_PORTS and port not in FREE_PORTS:
+        raise ValueError(f"the URL's port {port} is no web server's: use 80, 443 or one from 1024 on")
     address = read_address(url.host)
     if address is not None and not rule.permits(address):
         raise ValueError("the URL's address is not public")
