@@ -7,10 +7,11 @@ from faststream.nats import NatsBroker
 from occupancy_engine import SCHEMA, SERVICE, metrics
 from occupancy_engine.commands import alerts, sites, spaces
 from occupancy_engine.commands.devices import DeviceCommands
+from occupancy_engine.commands.imports import ImportCommands
 from occupancy_engine.decoders import Decoders
 from parking_chassis.command_desk import Act, CommandDesk
 from parking_chassis.postgres import Pool
-from parking_contracts import alert_commands, device_commands, space_commands
+from parking_contracts import alert_commands, device_commands, import_commands, space_commands
 from parking_contracts.command import CommandBody
 
 
@@ -31,6 +32,7 @@ def command_table(decoders: Decoders) -> dict[type[CommandBody], Act]:
         device_commands.RemoveDevice: devices.remove,
         device_commands.AssignDevice: devices.assign,
         device_commands.Redecode: devices.redecode,
+        import_commands.ApplyImport: ImportCommands(devices).apply,
         alert_commands.AcknowledgeAlert: alerts.acknowledge,
     }
 
