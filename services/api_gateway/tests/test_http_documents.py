@@ -1,0 +1,176 @@
+"""The documents: every operation is described, secured, exemplified and names its errors; the pages need no network."""
+
+import re
+from typing import Any
+
+import httpx
+import jsonschema_rs
+import pytest
+
+from api_gateway.documents.asyncapi import describe_bus
+from api_gateway.documents.bus_messages import bus_events, command_bodies
+from api_gateway.http.examples import ExampleMaker, NoExampleError
+from parking_contracts.streams import STREAMS
+
+Json = dict[str, Any]
+
+# Whoever asks has no credential yet, brings one of another kind, or is a machine of the operator's.
+PUBLIC = {
+    *("/live", "/ready", "/health", "/metrics"),
+    *("/api/auth/register", "/api/auth/login", "/api/auth/refresh", "/api/auth/logout"),
+    *("/api/v6/webhooks/chirpstack", "/api/auth/jwks", "/api/auth/keys"),
+}
+
+
+@pytest.fixture
+async def document(api: httpx.AsyncClient) -> Json:
+    return (await api.get("/openapi.json")).json()
+
+
+def operations(document: Json) -> list[tuple[str, Json]]:
+    return [
+        (f"{method.upper()} {path}", operation)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    ]
+
+
+def resolved(document: Json, response: Json) -> Json:
+    if "$ref" not in response:
+        return response
+    return document["components"]["responses"][response["$ref"].rpartition("/")[2]]
+
+
+def contents(document: Json, operation: Json) -> list[tuple[str, Json]]:
+    """Everything that is sent and answered, by where it stands."""
+    found = [("body", content) for content in operation.get("requestBody", {}).get("content", {}).values()]
+    for status, response in operation["responses"].items():
+        found += [(status, content) for content in resolved(document, response).get("content", {}).values()]
+    return found
+
+
+def examples(content: Json) -> list[Any]:
+    several = [one["value"] for one in content.get("examples", {}).values()]
+    return [content["example"], *several] if "example" in content else several
+
+
+def expected_errors(name: str, operation: Json) -> set[str]:
+    if "/api/" not in name:
+        return set()
+    headers = {one["name"].lower() for one in operation.get("parameters", ()) if one["in"] == "header"}
+    expected = {"400", "422", "500", "503", "504"}
+    expected |= {"401", "403", "429"} if operation["security"] else set()
+    expected |= {"413", "415"} if "requestBody" in operation else set()
+    expected |= {"404"} if "{" in name else set()
+    expected |= {"412"} if "if-match" in headers else set()
+    return expected | ({"409"} if "idempotency-key" in headers else set())
+
+
+async def test_every_operation_is_described_and_secured(document, subtests) -> None:
+    assert document["openapi"] == "3.1.0"
+    assert len(operations(document)) >= 30
+    for name, operation in operations(document):
+        with subtests.test(name):
+            assert len(operation["description"]) > 20
+            assert 5 < len(operation["summary"]) <= 120
+            assert operation["tags"]
+            path = name.partition(" ")[2]
+            assert bool(operation["security"]) == (path not in PUBLIC), "public operations are listed in this test"
+            for parameter in operation.get("parameters", ()):
+                assert parameter.get("description"), parameter["name"]
+    tags = {tag["name"] for tag in document["tags"]}
+    assert {operation["tags"][0] for _, operation in operations(document)} <= tags
+
+
+async def test_every_operation_names_its_errors_as_problems(document, subtests) -> None:
+    for name, operation in operations(document):
+        with subtests.test(name):
+            missing = expected_errors(name, operation) - set(operation["responses"])
+            assert not missing
+            for status, response in operation["responses"].items():
+                if status >= "400" and "/api/" in name:
+                    assert list(resolved(document, response)["content"]) == ["application/problem+json"], status
+
+
+async def test_every_body_and_answer_has_an_example_that_its_schema_allows(document, subtests) -> None:
+    maker = ExampleMaker(document["components"]["schemas"])
+    for name, operation in operations(document):
+        for where, content in contents(document, operation):
+            with subtests.test(f"{name} {where}"):
+                if not examples(content):
+                    with pytest.raises(NoExampleError) as lacking:
+                        maker.example_of(content["schema"], sent=where == "body")
+                    pytest.fail(f"give the field an example: {lacking.value}")
+                schema = {**content["schema"], "components": document["components"]}
+                check = jsonschema_rs.validator_for(schema, validate_formats=True)
+                for example in examples(content):
+                    check.validate(example)
+
+
+async def test_operation_ids_and_paths_are_unique_and_plural(document) -> None:
+    names = [operation["operationId"] for _, operation in operations(document)]
+    assert len(names) == len(set(names))
+
+
+PAGES = {"/docs": "/openapi.json", "/docs/bus": "/asyncapi.json", "/": "/docs"}
+
+
+async def test_the_pages_ask_no_other_host_and_run_no_script(gateway, subtests) -> None:
+    async with httpx.AsyncClient(base_url=gateway.url, trust_env=False, headers={"Accept": "text/html"}) as stranger:
+        for path, linked in PAGES.items():
+            with subtests.test(path):
+                answer = await stranger.get(path)
+                assert answer.status_code == 200
+                assert answer.headers["content-type"].startswith("text/html")
+                assert "<script" not in answer.text
+                assert not re.findall(r'(?:src|href)="(?!/|#)', answer.text)
+                assert "style-src 'self'" in answer.headers["content-security-policy"]
+                assert f'href="{linked}"' in answer.text
+                anchors = set(re.findall(r'href="#([^"]+)"', answer.text))
+                assert anchors <= set(re.findall(r'id="([^"]+)"', answer.text))
+        assert (await stranger.get("/docs/style.css")).headers["content-type"].startswith("text/css")
+        index = await stranger.get("/", headers={"Accept": "*/*"})
+        for path in index.json()["links"]:
+            assert (await stranger.get(path)).status_code == 200
+
+
+async def test_a_page_shows_every_operation_and_escapes_what_it_shows(api, document) -> None:
+    page = (await api.get("/docs")).text
+    for _, operation in operations(document):
+        assert f'id="{operation["operationId"]}"' in page
+    assert "pk_&lt;id&gt;_&lt;secret&gt;" in page
+
+
+async def test_the_bus_is_described_with_every_event_and_command(api) -> None:
+    document = (await api.get("/asyncapi.json")).json()
+    assert document["asyncapi"] == "3.0.0"
+    addresses = {channel["address"] for channel in document["channels"].values()}
+    assert {body.subject for body in command_bodies()} <= addresses
+    assert {event.subject for event in bus_events()} <= addresses
+    assert [stream["name"] for stream in document["x-streams"]] == [stream.name for stream in STREAMS]
+    messages = document["components"]["messages"]
+    created = messages["SpaceCreated"]
+    assert created["name"] == "parkstream.space.created.v1"
+    assert created["payload"] == {"$ref": "#/components/schemas/SpaceCreated"}
+    assert created["headers"]["properties"]["ce-type"]["const"] == "parkstream.space.created.v1"
+    for message in messages.values():
+        jsonschema_rs.validator_for({**message["payload"], "components": document["components"]})
+
+
+def test_every_reference_and_parameter_of_the_bus_document_leads_somewhere(subtests) -> None:
+    document = describe_bus()
+
+    def references(value: Any) -> list[str]:
+        if isinstance(value, dict):
+            own = [value["$ref"]] if isinstance(value.get("$ref"), str) else []
+            return own + [one for member in value.values() for one in references(member)]
+        return [one for member in value for one in references(member)] if isinstance(value, list) else []
+
+    for reference in set(references(document)):
+        with subtests.test(reference):
+            target: Any = document
+            for part in reference.removeprefix("#/").split("/"):
+                target = target[part]
+    for event in bus_events():
+        assert event.stream is not None, f"no stream keeps {event.subject}"
+        assert event.producer, f"the docstring of {event.name}'s module does not say who produces it"
