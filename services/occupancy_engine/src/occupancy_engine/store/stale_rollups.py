@@ -42,17 +42,23 @@ async def take_stale(connection: Connection, limit: int) -> list[Stale]:
 
 
 async def watch_sites(connection: Connection) -> None:
-    """Take new sites in, and forget what was computed for a site in another time zone than it has now."""
+    """Take new sites in; what was computed for a site in another time zone than it has now is cut anew."""
     await connection.execute(
         """
         WITH changed AS (
             DELETE FROM occupancy.rollup_sites r USING occupancy.sites s
             WHERE s.tenant_id = r.tenant_id AND s.id = r.site_id AND s.time_zone <> r.time_zone
             RETURNING r.tenant_id, r.site_id
+        ), spaces AS (
+            DELETE FROM occupancy.space_days d USING changed c WHERE (d.tenant_id, d.site_id) = (c.tenant_id, c.site_id)
         ), zones AS (
             DELETE FROM occupancy.zone_days z USING changed c WHERE (z.tenant_id, z.site_id) = (c.tenant_id, c.site_id)
+            RETURNING z.tenant_id, z.site_id, z.level, z.day, z.zone, z.kind
         )
-        DELETE FROM occupancy.space_days d USING changed c WHERE (d.tenant_id, d.site_id) = (c.tenant_id, c.site_id)
+        INSERT INTO occupancy.rollup_days_due (tenant_id, site_id, day, zone, kind)
+        SELECT DISTINCT tenant_id, site_id, day + shift, zone, kind
+        FROM zones CROSS JOIN generate_series(-1, 1) AS shift WHERE level = 'zone_kind'
+        ON CONFLICT DO NOTHING
         """
     )
     await connection.execute(
