@@ -13,7 +13,6 @@ from api_gateway.identity.upkeep import keep_up
 from api_gateway.ingress.door import announce_door
 from api_gateway.live.feed import Feed
 from api_gateway.settings import Settings
-from api_gateway.webhooks.outgoing import Outgoing
 from parking_chassis.health import Health, serve_http
 from parking_chassis.logs import configure_logs
 from parking_chassis.postgres import database_check, open_pool
@@ -28,7 +27,6 @@ async def serve(stop: asyncio.Event, settings: Settings) -> None:
     batch_pool = await open_pool(settings, role=SERVICE)
     bus = Bus(settings.nats_url)
     feed = Feed(batch_pool, settings)
-    webhooks = Outgoing(batch_pool, bus, settings)
     gateway = make_gateway(settings, pool, batch_pool, bus, feed)
     bootstrap = Bootstrap(batch_pool, settings, gateway.passwords)
     health = Health(SERVICE, VERSION, stats=feed.stats)
@@ -36,7 +34,7 @@ async def serve(stop: asyncio.Event, settings: Settings) -> None:
     health.add_check("nats", bus.check)
     health.add_check("bootstrap", bootstrap.check)
     health.add_check("live_events", feed.check)
-    health.add_warning("webhooks", webhooks.check)
+    health.add_warning("webhooks", gateway.webhooks.check)
     app = build_app(gateway, health)
 
     async def follow() -> None:
@@ -46,11 +44,13 @@ async def serve(stop: asyncio.Event, settings: Settings) -> None:
         serve_http(
             app, settings.http_host, settings.http_port, lifespan="off", server_header=False, proxy_headers=False
         ),
-        running(follow(), bootstrap.run(), keep_up(batch_pool, settings), announce_door(bus, pool), webhooks.run()),
+        running(
+            follow(), bootstrap.run(), keep_up(batch_pool, settings), announce_door(bus, pool), gateway.webhooks.run()
+        ),
     ):
         await stop.wait()
         feed.end_all()
-        await webhooks.finish()
+        await gateway.webhooks.finish()
     gateway.passwords.close()
     await bus.close()
     await batch_pool.close()

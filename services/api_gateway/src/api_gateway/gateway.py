@@ -57,6 +57,7 @@ def make_gateway(settings: Settings, pool: Pool, batch_pool: Pool, bus: Bus, fee
         Passwords(concurrency=settings.password_hash_count, queue_count=settings.password_queue_count),
         SigningKeys(batch_pool, settings),
         LoginThrottle(batch_pool, settings),
+        Outgoing(batch_pool, bus, settings),
     )
 
 
