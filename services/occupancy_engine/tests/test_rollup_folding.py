@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from occupancy_engine.domain.rollup import QUARTER, Lasting, LocalDay, Presence, Tally, by_hour, fold_space, local_day
+from occupancy_engine.domain.rollup import Lasting, Presence, Tally, by_hour, fold_space
+from parking_contracts.local_days import QUARTER, LocalDay, local_day
 
 ALWAYS = Presence(-(1 << 60), 1 << 60, 0)
 DAY = local_day("Europe/Zurich", date(2026, 5, 4))

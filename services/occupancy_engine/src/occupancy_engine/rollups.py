@@ -15,11 +15,12 @@ from uuid import UUID
 import structlog
 
 from occupancy_engine import metrics
-from occupancy_engine.domain.rollup import LocalDay, Presence, Tally, fold_space, local_day
+from occupancy_engine.domain.rollup import Presence, Tally, fold_space
 from occupancy_engine.store import rollup_rows, rollups, stale_rollups
 from occupancy_engine.store.rollup_rows import DayRow
 from occupancy_engine.store.rollups import PlaceKind, SiteDay
 from parking_chassis.postgres import Connection, Pool
+from parking_contracts.local_days import LocalDay, local_day
 
 log = structlog.get_logger()
 

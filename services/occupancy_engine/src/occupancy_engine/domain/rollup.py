@@ -7,52 +7,12 @@ kinds. Moments are whole seconds since 1970, so that adding up is exact.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
-from itertools import accumulate, groupby
-from zoneinfo import ZoneInfo
+from itertools import accumulate
 
 import msgspec
 
 from parking_contracts.dwell import bucket_of
-
-QUARTER = 900
-ONE_DAY = timedelta(days=1)
-
-
-class LocalDay(msgspec.Struct, frozen=True):
-    """From one local midnight to the next: 23, 24 or 25 h, or whatever the zone's clocks did that day.
-
-    `hour_quarters` says how many quarter hours each local hour has; an hour that comes twice is two.
-    """
-
-    day: date
-    starts_at: int
-    ends_at: int
-    hour_quarters: tuple[int, ...]
-
-    @property
-    def quarters(self) -> int:
-        """How many quarter hours it has: 92, 96 or 100 as a rule, 94 or 98 where clocks move by half an hour."""
-        return sum(self.hour_quarters)
-
-
-@lru_cache(maxsize=4096)
-def local_day(time_zone: str, day: date) -> LocalDay:
-    """That day in an IANA zone. A midnight that the clocks skip is the moment at which they skip it."""
-    zone = ZoneInfo(time_zone)
-    starts_at, ends_at = _midnight(zone, day), _midnight(zone, day + ONE_DAY)
-    quarters = range(starts_at, ends_at, QUARTER)
-    hours = groupby(quarters, key=lambda second: _hour(datetime.fromtimestamp(second, zone)))
-    return LocalDay(day, starts_at, ends_at, tuple(len(list(quarters)) for _, quarters in hours))
-
-
-def _midnight(zone: ZoneInfo, day: date) -> int:
-    return int(datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC).timestamp())
-
-
-def _hour(local: datetime) -> tuple[int, timedelta | None]:
-    return local.hour, local.utcoffset()
+from parking_contracts.local_days import QUARTER, LocalDay
 
 
 class Presence(msgspec.Struct, frozen=True):

@@ -8,10 +8,11 @@ from typing import Any
 
 import msgspec
 
-from occupancy_engine.domain.rollup import QUARTER, LocalDay, Tally, by_hour
+from occupancy_engine.domain.rollup import Tally, by_hour
 from occupancy_engine.store.columns import columns
 from occupancy_engine.store.rollups import PlaceKind, SiteDay
 from parking_chassis.postgres import Connection
+from parking_contracts.local_days import QUARTER, LocalDay
 
 
 class DayRow(msgspec.Struct, frozen=True):

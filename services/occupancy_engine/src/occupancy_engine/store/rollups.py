@@ -8,9 +8,10 @@ from uuid import UUID
 
 import msgspec
 
-from occupancy_engine.domain.rollup import Lasting, LocalDay, Presence, Tally
+from occupancy_engine.domain.rollup import Lasting, Presence, Tally
 from occupancy_engine.store.columns import columns
 from parking_chassis.postgres import Connection
+from parking_contracts.local_days import LocalDay
 
 PlaceKind = tuple[str, str]
 """(zone, kind), '' for no zone."""
