@@ -68,6 +68,9 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON occupancy.alerts, occupancy.device_condi
 GRANT SELECT, UPDATE (acknowledged_at, acknowledged_by, note) ON occupancy.alerts TO occupancy_engine_request;
 GRANT SELECT, UPDATE ON occupancy.alert_rounds TO occupancy_engine;
 
+-- The newest changes of a tenant.
+CREATE INDEX state_changes_newest ON occupancy.state_changes (tenant_id, changed_at);
+
 CREATE INDEX sensor_readings_of_space ON occupancy.sensor_readings (tenant_id, space_id, received_at)
     WHERE space_id IS NOT NULL;
 

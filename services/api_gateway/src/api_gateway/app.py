@@ -31,6 +31,9 @@ from api_gateway.identity.users import routes as users
 from api_gateway.ingress import credentials as ingress_credentials
 from api_gateway.ingress import webhook as ingress
 from api_gateway.live import routes as events
+from api_gateway.privacy import routes as privacy
+from api_gateway.reservations import availability
+from api_gateway.reservations import routes as reservations
 from api_gateway.sites import routes as sites
 from api_gateway.spaces import routes as spaces
 from api_gateway.spaces.timeline import routes as timeline
@@ -48,6 +51,8 @@ TAGS = [
     {"name": "ingress", "description": "Events handed in over HTTP, and the credentials for that."},
     {"name": "webhooks", "description": "Events sent to endpoints of yours, signed (Standard Webhooks)."},
     {"name": "devices", "description": "LoRaWAN sensors and displays."},
+    {"name": "reservations", "description": "Spaces booked for a time, and who came."},
+    {"name": "privacy", "description": "What is kept about people: exported and erased."},
     {"name": "alerts", "description": "What is wrong with the devices of spaces, and who has taken note."},
     {"name": "applications", "description": "Which tenant a ChirpStack application belongs to (platform admin)."},
     {"name": "dead letters", "description": "Messages that could not be handled (platform admin)."},
@@ -81,10 +86,13 @@ def build_app(gateway: Gateway, health: Health) -> ASGIApp:
         statistics,
         spaces,
         timeline,
+        availability,
         sites,
         devices,
         device_pool,
         device_readings,
+        reservations,
+        privacy,
         alerts,
         applications,
         dead_letters,

@@ -1,0 +1,1 @@
+"""Alerts: what is wrong with the devices of spaces, and who has taken note."""

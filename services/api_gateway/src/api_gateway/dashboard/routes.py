@@ -1,0 +1,131 @@
+"""The route of the console's first screen: one answer, from which the live events go on without a gap.
+
+The place in the event stream is taken before the database is read: what is published by then is committed already, and
+what follows is heard again at worst.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import asyncpg
+import msgspec
+from fastapi import APIRouter, Request, Response
+
+from api_gateway.alerts import queries as alert_queries
+from api_gateway.dashboard import queries
+from api_gateway.dashboard.models import Dashboard
+from api_gateway.devices.pool.queries import count_devices
+from api_gateway.gateway import gateway_of
+from api_gateway.http.openapi import READ
+from api_gateway.http.routes import JsonRoute
+from api_gateway.identity.authentication import SpacesReader
+from api_gateway.identity.database import Database
+from api_gateway.live.position import format_position
+from parking_chassis.postgres import Connection
+from parking_contracts.space import SpaceState
+
+router = APIRouter(prefix="/api/v6/dashboard", tags=["dashboard"], route_class=JsonRoute)
+
+MOST_SPACES = 2000
+NEWEST_CHANGES = 20
+NEWEST_ALERTS = 10
+Json = dict[str, Any]
+
+
+@router.get("/data", response_model=Dashboard, responses=READ)
+async def show_dashboard(caller: SpacesReader, database: Database, request: Request) -> Response:
+    """Everything a console's first screen needs, in one call.
+
+    Counts of now, up to 2,000 spaces with position and state, the newest changes, arrivals today, how full it was in
+    the last 24 hours, open alerts, the device pool, and the place in the live events from which to go on without a gap.
+    """
+    feed = gateway_of(request).feed
+    events_after = format_position(feed.ring.position) if feed.is_following else None
+    tenant_id = caller.tenant_id
+    answer = {
+        "events_after": events_after,
+        "taken_at": datetime.now(UTC),
+        **await _places(database, tenant_id),
+        "spaces": await _spaces(database, tenant_id),
+        "changes": _dicts(await queries.newest_changes(database, tenant_id, NEWEST_CHANGES)),
+        "occupancy": [
+            {"from": row["hour"], "occupancy_rate": row["occupancy_rate"]}
+            for row in await queries.occupancy_by_hour(database, tenant_id)
+        ],
+        "alerts": await _alerts(database, tenant_id) if caller.may("alerts:read") else None,
+        "devices": await _devices(database, tenant_id) if caller.may("devices:read") else None,
+    }
+    # Encoded here: to check a thousand spaces of our own field by field would take longer than to read them.
+    return Response(msgspec.json.encode(answer), media_type="application/json")
+
+
+def _dicts(rows: Iterable[asyncpg.Record]) -> list[Json]:
+    return [dict(row) for row in rows]
+
+
+async def _places(connection: Connection, tenant_id: UUID) -> Json:
+    """`all` and `sites`: the live spaces counted, in all and by site and zone."""
+    sites = await queries.list_sites(connection, tenant_id)
+    counted = await queries.count_states(connection, tenant_id)
+    now = datetime.now(UTC)
+    midnights = {site["id"]: _midnight(site["time_zone"], now) for site in sites}
+    arrivals = {
+        row["site_id"]: row["arrivals"] for row in await queries.count_arrivals(connection, tenant_id, midnights)
+    }
+    of_site: dict[UUID, list[asyncpg.Record]] = {}
+    for row in counted:
+        of_site.setdefault(row["site_id"], []).append(row)
+    return {
+        "all": _counts(counted),
+        "sites": [
+            {
+                **dict(site),
+                **_counts(of_site.get(site["id"], [])),
+                "arrivals_today": arrivals.get(site["id"], 0),
+                "zones": _zones(of_site.get(site["id"], [])),
+            }
+            for site in sites
+        ],
+    }
+
+
+def _zones(rows: Sequence[asyncpg.Record]) -> list[Json]:
+    zones: dict[str | None, list[asyncpg.Record]] = {}
+    for row in rows:
+        zones.setdefault(row["zone"], []).append(row)
+    return [{"zone": zone, **_counts(of_zone)} for zone, of_zone in zones.items()]
+
+
+def _counts(rows: Sequence[asyncpg.Record]) -> dict[str, int]:
+    """The spaces of these rows by state."""
+    counts = dict.fromkeys(("total", *SpaceState), 0)
+    for row in rows:
+        counts[row["state"]] += row["spaces"]
+        counts["total"] += row["spaces"]
+    return counts
+
+
+def _midnight(time_zone: str, now: datetime) -> datetime:
+    """When the site's present day began."""
+    return now.astimezone(ZoneInfo(time_zone)).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+async def _spaces(connection: Connection, tenant_id: UUID) -> Json:
+    rows = await queries.list_spaces(connection, tenant_id, MOST_SPACES + 1)
+    return {"items": _dicts(rows[:MOST_SPACES]), "is_cut": len(rows) > MOST_SPACES}
+
+
+async def _alerts(connection: Connection, tenant_id: UUID) -> Json:
+    counted = await queries.count_alerts(connection, tenant_id)
+    newest = await alert_queries.newest_alerts(connection, tenant_id, NEWEST_ALERTS)
+    return {**dict(counted), "newest": _dicts(newest)}
+
+
+async def _devices(connection: Connection, tenant_id: UUID) -> Json:
+    everything = dict((await count_devices(connection, tenant_id))[0])
+    return {name: everything[name] for name in everything.keys() - {"profile_name", "everything"}}

@@ -1,0 +1,1 @@
+"""What one device said, and how it fares: its readings and its health."""
