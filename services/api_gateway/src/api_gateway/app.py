@@ -28,6 +28,8 @@ from api_gateway.identity.keys import routes as api_keys
 from api_gateway.identity.sessions import routes as auth
 from api_gateway.identity.tenants import routes as tenants
 from api_gateway.identity.users import routes as users
+from api_gateway.imports import exports
+from api_gateway.imports import routes as imports
 from api_gateway.ingress import credentials as ingress_credentials
 from api_gateway.ingress import webhook as ingress
 from api_gateway.live import routes as events

@@ -1,0 +1,1 @@
+"""Reservations over HTTP: booked by their owner, read in its directory."""
