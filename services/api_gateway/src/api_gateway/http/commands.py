@@ -35,11 +35,18 @@ class CommandSender:
         self._idempotency_key = idempotency_key
 
     async def send(
-        self, caller: Caller, body: CommandBody, *, tenant_id: UUID | None = None, body_request_id: str | None = None
+        self,
+        caller: Caller,
+        body: CommandBody,
+        *,
+        tenant_id: UUID | None = None,
+        body_request_id: str | None = None,
+        seconds: float | None = None,
     ) -> bytes:
         """Ask the owner of the noun to carry out a command; its result as JSON.
 
-        It is for the caller's tenant, unless a platform admin names another.
+        It is for the caller's tenant, unless a platform admin names another. The owner may take `seconds`, or as long
+        as the settings say.
 
         Raises:
             ProblemError: The owner's refusal, TIMEOUT, or DEPENDENCY_UNAVAILABLE when it cannot be reached.
@@ -56,7 +63,7 @@ class CommandSender:
             body_sha256=hashlib.sha256(body.subject.encode() + b"\0" + _encode(body)).hexdigest(),
         )
         client = gateway.bus.connected()
-        seconds = gateway.settings.command_seconds
+        seconds = seconds or gateway.settings.command_seconds
         try:
             message = await client.request(body.subject, _encode(command), timeout=seconds)
         except NoRespondersError as error:

@@ -1,0 +1,1 @@
+"""Tables of sites, spaces and devices, in and out as CSV."""
