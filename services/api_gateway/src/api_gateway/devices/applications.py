@@ -41,9 +41,12 @@ async def list_applications(
 
 @router.post("", status_code=201, responses=WRITE)
 async def bind_application(caller: ApplicationsWriter, commands: Commands, body: Binding) -> BindingResult:
-    """Bind an application to the caller's tenant; frames of it that waited without a tenant are taken in."""
-    command = BindApplication(**body.model_dump(exclude={"request_id"}))
-    result = await commands.send(caller, command, body_request_id=body.request_id)
+    """Bind an application to a tenant, or change its binding; frames of it that waited without a tenant are taken in.
+
+    An application that is another tenant's is refused as RESOURCE_IN_USE: unbind it there first.
+    """
+    command = BindApplication(**body.model_dump(exclude={"request_id", "tenant_id"}))
+    result = await commands.send(caller, command, tenant_id=body.tenant_id, body_request_id=body.request_id)
     return BindingResult.model_validate_json(result)
 
 
@@ -51,8 +54,13 @@ async def bind_application(caller: ApplicationsWriter, commands: Commands, body:
 async def unbind_application(
     caller: ApplicationsWriter,
     commands: Commands,
-    source: Annotated[FilterText, Query(description="the integration that delivers its events")],
-    application_id: Annotated[FilterText, Query(description="ChirpStack's application id")],
+    source: Annotated[FilterText, Query(description="the integration that delivers its events", examples=["mqtt"])],
+    application_id: Annotated[
+        FilterText,
+        Query(description="ChirpStack's application id", examples=["ca739e26-7b67-4f14-b69e-d568c22a5a75"]),
+    ],
+    tenant: Annotated[UUID | None, Query(description="which tenant it is bound to; else the caller's own")] = None,
 ) -> None:
     """Let the application go: later events of it wait without a tenant."""
-    await commands.send(caller, UnbindApplication(source=source, application_id=application_id))
+    command = UnbindApplication(source=source, application_id=application_id)
+    await commands.send(caller, command, tenant_id=tenant)

@@ -136,7 +136,7 @@ class RedecodeResult(BaseModel):
 
 
 class Binding(Body):
-    """Events of this ChirpStack application belong to the caller's tenant."""
+    """Events of this ChirpStack application belong to a tenant."""
 
     source: Source
     application_id: ApplicationId
@@ -144,6 +144,7 @@ class Binding(Body):
     object_mapping: Document | None = Field(
         default=None, description="how to read ChirpStack's own decoded `object`, for devices without a codec"
     )
+    tenant_id: UUID | None = Field(default=None, description="whose its devices are; null: the caller's own tenant's")
     request_id: RequestId = None
 
 

@@ -22,6 +22,7 @@ router = APIRouter(prefix="/api/v6/spaces", tags=["statistics"], route_class=Jso
 
 # GROUPING bits of (site_id, building, floor, zone, kind): 0 where the row is grouped by the column.
 ALL, BY_SITE, BY_BUILDING, BY_FLOOR, BY_ZONE, BY_KIND = 0b11111, 0b01111, 0b00111, 0b00011, 0b01101, 0b11110
+_SITE = ("site_id", "site_name")
 
 
 class StateCounts(BaseModel):
@@ -44,6 +45,7 @@ class SiteCounts(StateCounts):
     """Spaces per state of one site."""
 
     site_id: UUID
+    site_name: str = Field(examples=["Market Square"])
 
 
 class BuildingCounts(SiteCounts):
@@ -95,10 +97,10 @@ async def count_spaces(
         {
             "counted_at": rows[0]["counted_at"] if rows else datetime.now(UTC),
             "all": everything[0] if everything else StateCounts(),
-            "by_site": _counts(rows, BY_SITE, "site_id"),
-            "by_building": _counts(rows, BY_BUILDING, "site_id", "building"),
-            "by_floor": _counts(rows, BY_FLOOR, "site_id", "building", "floor"),
-            "by_zone": _counts(rows, BY_ZONE, "site_id", "zone"),
+            "by_site": _counts(rows, BY_SITE, *_SITE),
+            "by_building": _counts(rows, BY_BUILDING, *_SITE, "building"),
+            "by_floor": _counts(rows, BY_FLOOR, *_SITE, "building", "floor"),
+            "by_zone": _counts(rows, BY_ZONE, *_SITE, "zone"),
             "by_kind": _counts(rows, BY_KIND, "kind"),
         }
     )

@@ -19,15 +19,19 @@ async def count_states(connection: Connection, tenant_id: UUID, site_id: UUID | 
     """
     return await connection.fetch(
         """
-        SELECT site_id, building, floor, zone, kind, state, count(*) AS spaces,
-               GROUPING(site_id, building, floor, zone, kind) AS grouped, now() AS counted_at
-        FROM occupancy.space_directory
-        WHERE tenant_id = $1 AND deleted_at IS NULL AND ($2::uuid IS NULL OR site_id = $2)
-        GROUP BY GROUPING SETS (
-            (state), (site_id, state), (site_id, building, state), (site_id, building, floor, state),
-            (site_id, zone, state), (kind, state)
+        WITH counts AS (
+            SELECT site_id, building, floor, zone, kind, state, count(*) AS spaces,
+                   GROUPING(site_id, building, floor, zone, kind) AS grouped, now() AS counted_at
+            FROM occupancy.space_directory
+            WHERE tenant_id = $1 AND deleted_at IS NULL AND ($2::uuid IS NULL OR site_id = $2)
+            GROUP BY GROUPING SETS (
+                (state), (site_id, state), (site_id, building, state), (site_id, building, floor, state),
+                (site_id, zone, state), (kind, state)
+            )
         )
-        ORDER BY grouped, site_id, building NULLS FIRST, floor NULLS FIRST, zone NULLS FIRST, kind
+        SELECT counts.*, sites.name AS site_name
+        FROM counts LEFT JOIN occupancy.site_directory sites ON (sites.tenant_id, sites.id) = ($1, counts.site_id)
+        ORDER BY grouped, site_name, site_id, building NULLS FIRST, floor NULLS FIRST, zone NULLS FIRST, kind
         """,
         tenant_id,
         site_id,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import uuid4
 
+import asyncpg
 import msgspec
 
 from occupancy_engine.commands import spaces
@@ -45,7 +46,11 @@ class DeviceCommands:
                 msgspec.convert(body.object_mapping, ObjectMapping)
             except msgspec.ValidationError as error:
                 return invalid("object_mapping", str(error))
-        if not await device_nouns.bind(connection, command.tenant_id, body):
+        try:
+            bound = await device_nouns.bind(connection, command.tenant_id, body)
+        except asyncpg.ForeignKeyViolationError:
+            return not_found("tenant", command.tenant_id)
+        if not bound:
             return Refusal(
                 code=ErrorCode.RESOURCE_IN_USE,
                 message=f"the application {body.application_id} is bound already; unbind it first",
