@@ -1,7 +1,6 @@
 """A device's readings page by page, its health, the pool's figures, and taking a device off its space."""
 
 import json
-import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest

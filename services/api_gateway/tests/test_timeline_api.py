@@ -1,0 +1,206 @@
+"""A space's timeline: everything that happened in one order, page by page without a gap, and nobody else's."""
+
+import json
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+EUI = "70b3d57ed0061a2b"
+NOW = datetime.now(UTC).replace(microsecond=0)
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+async def space_id(registry, tenant_id) -> uuid.UUID:
+    await registry.device(tenant_id, EUI)
+    return await registry.space(tenant_id, await registry.site(tenant_id), sensor_eui=EUI)
+
+
+@pytest.fixture
+def put(sql, tenant_id):
+    """Insert a row of the tenant."""
+
+    async def insert(table: str, **columns: Any) -> None:
+        row = {"tenant_id": tenant_id, **columns}
+        places = ", ".join(f"${number}" for number in range(1, len(row) + 1))
+        await sql.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({places})", *row.values())
+
+    return insert
+
+
+def uplink(space_id: uuid.UUID, f_cnt: int, at: datetime, **columns: Any) -> dict[str, Any]:
+    return {
+        "dev_eui": EUI,
+        "session_at": NOW - timedelta(days=2),
+        "f_cnt": f_cnt,
+        "received_at": at,
+        "occurred_at": at,
+        "space_id": space_id,
+        "f_port": 1,
+        "payload": b"\x01",
+        **columns,
+    }
+
+
+def change(space_id: uuid.UUID, version: int, at: datetime, **columns: Any) -> dict[str, Any]:
+    given = {"previous": "free", "state": "occupied", "layer": "sensor", "reason": "sensor sees a vehicle"}
+    given |= {"source": "uplink", "cause": f"uplink:{EUI}:{version}", "occurred_at": at, "changed_at": at}
+    return {"space_id": space_id, "version": version, **given, **columns}
+
+
+READINGS, CHANGES = "occupancy.sensor_readings", "occupancy.state_changes"
+
+
+@pytest.fixture
+async def story(space_id, put) -> uuid.UUID:
+    """Booked, held, arrived, overridden with a reason, departed; and an alert in between."""
+    await put(
+        "reservation.reservations",
+        id=uuid.UUID(int=7),
+        space_id=space_id,
+        starts_at=NOW - 30 * MINUTE,
+        ends_at=NOW + 30 * MINUTE,
+        email="driver@example.com",
+        opened_at=NOW - 40 * MINUTE,
+        checked_in_at=NOW - 20 * MINUTE + timedelta(seconds=1),
+        checked_in_by="arrival",
+        created_by="key:app",
+        request_id="book-1",
+        created_at=NOW - 90 * MINUTE,
+        updated_at=NOW,
+    )
+    await put(
+        CHANGES,
+        **change(
+            space_id,
+            2,
+            NOW - 40 * MINUTE,
+            state="reserved",
+            layer="reservation",
+            cause=f"reservation:{uuid.UUID(int=7)}",
+        ),
+    )
+    arrival = NOW - 20 * MINUTE
+    await put(READINGS, **uplink(space_id, 3, arrival, occupied=True))
+    await put(CHANGES, **change(space_id, 3, arrival, previous="reserved"))
+    await put(
+        "occupancy.stays",
+        space_id=space_id,
+        dev_eui=EUI,
+        arrived_at=arrival,
+        departed_at=NOW - MINUTE,
+        arrived_session=NOW,
+        arrived_f_cnt=3,
+        received_at=arrival,
+    )
+    await put(READINGS, **uplink(space_id, 4, NOW - 15 * MINUTE, decode_error="no such port"))
+    await put(
+        "occupancy.alerts",
+        source="s",
+        key="k",
+        kind="decoder_errors",
+        severity="warning",
+        dev_eui=EUI,
+        space_id=space_id,
+        summary="3 payloads could not be read",
+        opened_at=NOW - 14 * MINUTE,
+        closed_at=NOW - 2 * MINUTE,
+        acknowledged_at=NOW - 13 * MINUTE,
+        acknowledged_by="user:1",
+        note="on it",
+    )
+    await put(
+        "gateway.audit_log",
+        at=NOW - 10 * MINUTE,
+        actor="user:1",
+        action="PUT /api/v6/spaces/{space_id}/state",
+        path=f"/api/v6/spaces/{space_id}/state",
+        request_id="paint-1",
+        address="127.0.0.1",
+    )
+    await put(
+        CHANGES,
+        **change(
+            space_id,
+            4,
+            NOW - 10 * MINUTE,
+            previous="occupied",
+            state="maintenance",
+            layer="override",
+            reason="painting",
+            source="command",
+            cause="command:user:1",
+            request_id="paint-1",
+        ),
+    )
+    return space_id
+
+
+async def test_a_story_is_told_from_its_end_to_its_beginning(api, story) -> None:
+    told = (await api.get(f"/api/v6/spaces/{story}/timeline")).json()
+    assert told["next_cursor"] is None
+    assert [(one["kind"], one["what"]) for one in told["items"]] == [
+        ("departure", "the vehicle departed"),
+        ("alert", "alert closed: 3 payloads could not be read"),
+        ("change", "shown as maintenance instead of occupied"),
+        ("command", "user:1 asked: PUT /api/v6/spaces/{space_id}/state"),
+        ("alert", "alert acknowledged: 3 payloads could not be read"),
+        ("alert", "alert opened: 3 payloads could not be read"),
+        ("uplink", "a frame that could not be read"),
+        ("reservation", "reservation: checked in"),
+        ("change", "shown as occupied instead of reserved"),
+        ("arrival", "a vehicle arrived"),
+        ("uplink", "the sensor says occupied"),
+        ("change", "shown as reserved instead of free"),
+        ("reservation", "reservation: its window has begun: the space is held for it"),
+        ("reservation", "reservation: booked"),
+    ]
+    override, asked, arrived = told["items"][2], told["items"][3], told["items"][8]
+    assert (override["why"], override["references"]["version"]) == ("painting", 4)
+    assert override["references"]["request_id"] == asked["references"]["request_id"] == "paint-1"
+    assert override["references"]["caller"] == asked["references"]["caller"] == "user:1"
+    assert (arrived["references"]["dev_eui"], arrived["references"]["f_cnt"]) == (EUI, 3)
+    assert arrived["why"] == "sensor sees a vehicle"
+    assert told["items"][11]["references"]["reservation_id"] == str(uuid.UUID(int=7))
+    assert told["items"][6]["why"] == "no such port"
+    assert "driver@example.com" not in json.dumps(told)
+
+
+@pytest.mark.parametrize("limit", [1, 2, 5])
+async def test_pages_together_are_the_whole_whatever_shares_a_moment(api, story, put, limit) -> None:
+    for f_cnt in range(10, 14):
+        await put(READINGS, **uplink(story, f_cnt, NOW - 20 * MINUTE))
+    path = f"/api/v6/spaces/{story}/timeline"
+    whole = (await api.get(path)).json()["items"]
+    assert len(whole) == 18
+    pages, cursor = [], None
+    while True:
+        page = (await api.get(path, params={"limit": limit} | ({"cursor": cursor} if cursor else {}))).json()
+        pages += page["items"]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+        assert len(page["items"]) == limit
+    assert pages == whole
+
+
+async def test_a_timeline_has_bounds_in_time(api, story) -> None:
+    bounds = {"from": (NOW - 20 * MINUTE).isoformat(), "to": (NOW - 10 * MINUTE).isoformat()}
+    told = (await api.get(f"/api/v6/spaces/{story}/timeline", params=bounds)).json()["items"]
+    assert [one["kind"] for one in told] == ["alert", "alert", "uplink", "reservation", "change", "arrival", "uplink"]
+
+
+async def test_nobody_reads_another_tenants_timeline_or_goes_on_with_its_cursor(api, registry, story) -> None:
+    path = f"/api/v6/spaces/{story}/timeline"
+    stranger = {"X-API-Key": await registry.key(await registry.tenant("other"), "*")}
+    assert (await api.get(path, headers=stranger)).status_code == 404
+    cursor = (await api.get(path, params={"limit": 1})).json()["next_cursor"]
+    assert (await api.get(path, params={"cursor": cursor}, headers=stranger)).status_code == 422
+    assert (await api.get(f"/api/v6/spaces/{uuid.uuid4()}/timeline")).status_code == 404
+    assert (await api.get(path, params={"cursor": cursor + "x"})).status_code == 422
+
+
+async def test_a_space_of_which_nothing_is_known_is_an_empty_timeline(api, space_id) -> None:
+    assert (await api.get(f"/api/v6/spaces/{space_id}/timeline")).json() == {"items": [], "next_cursor": None}
