@@ -1,3 +1,10 @@
 """Fixtures for every test of the repository: real servers, see tests/stack."""
 
-pytest_plugins = ["stack.servers", "stack.brokers", "stack.services", "stack.platform", "stack.car_park"]
+pytest_plugins = [
+    "stack.servers",
+    "stack.brokers",
+    "stack.replicas",
+    "stack.services",
+    "stack.platform",
+    "stack.car_park",
+]

@@ -25,7 +25,8 @@ from parking_contracts.errors import Accepted, Refusal, Reply
 from parking_contracts.reservation_commands import CreateReservation
 from parkstream.embedded import child
 from stack.platform import City, Platform
-from stack.services import Service
+from stack.replicas import make_service
+from stack.service_process import Service
 from stack.waiting import eventually
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
@@ -155,10 +156,10 @@ async def reservation_env(city: City, reservation_settings: dict[str, str]) -> d
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def reservation_service(reservation_env: dict[str, str]) -> AsyncIterator[Service]:
+async def reservation_service(reservation_env: dict[str, str], replicas: int) -> AsyncIterator[Service]:
     """The module's reservation service."""
     with tempfile.TemporaryDirectory(prefix="parkstream-reservations-") as logs:
-        service = Service("reservation_service", reservation_env, Path(logs) / "reservations.log")
+        service = make_service("reservation_service", reservation_env, Path(logs) / "reservations.log", replicas)
         await service.start()
         yield service
         service.stop()

@@ -31,8 +31,9 @@ from parking_contracts.space_commands import CreateSite, CreateSpace
 from parking_contracts.uplink import Reception, Tick, UplinkReceived
 from parkstream.embedded import child
 from parkstream.streams import apply_streams
+from stack.replicas import make_service
 from stack.servers import fresh_database
-from stack.services import Service
+from stack.service_process import Service
 from stack.waiting import eventually
 
 SOURCE = "chirpstack"
@@ -214,7 +215,7 @@ class City:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def city(postgres_server: Any, migrated_template: str, nats_pool: Any) -> AsyncIterator[City]:
+async def city(postgres_server: Any, migrated_template: str, nats_pool: Any, replicas: int) -> AsyncIterator[City]:
     """A running engine whose clocks are quick, shared by a module's tests."""
     account = nats_pool.account()
     await apply_streams(account.url)
@@ -226,7 +227,7 @@ async def city(postgres_server: Any, migrated_template: str, nats_pool: Any) -> 
             "PARKSTREAM_OVERDUE_SWEEP_SECONDS": "0.1",
         }
         with tempfile.TemporaryDirectory(prefix="parkstream-engine-") as logs:
-            engine = Service("occupancy_engine", environment, Path(logs) / "engine.log")
+            engine = make_service("occupancy_engine", environment, Path(logs) / "engine.log", replicas)
             await engine.start()
             connection = await asyncpg.connect(url)
             yield City(url, connection, await account.connect(), engine)

@@ -1,84 +1,16 @@
-"""A platform service as a real process, to be killed and started again."""
+"""The platform's services as real processes, and what points them at a test's servers."""
 
-import os
-import signal
-import subprocess
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from pathlib import Path
 from typing import Protocol
 
-import httpx
 import pytest
 
-from parkstream.embedded import child, ports
+from parkstream.embedded import child
+from stack.replicas import make_service
 from stack.servers import NatsAccount
-from stack.waiting import eventually
-
-READY_TIMEOUT_SECONDS = 20.0
-STOP_STEPS = ((signal.SIGTERM, 10.0),)
-
-
-class Service:
-    """`python -m <module>` with an HTTP port of its own for /live, /ready, /health and /metrics."""
-
-    def __init__(self, module: str, environment: Mapping[str, str], log: Path) -> None:
-        self.module = module
-        self.log = log
-        self.process: subprocess.Popen[bytes] | None = None
-        variable = "PARKSTREAM_HTTP_PORT" if module == "api_gateway" else "PARKSTREAM_HEALTH_PORT"
-        self._environment = {variable: str(ports.free_port()), **environment}
-        self.url = f"http://127.0.0.1:{self._environment[variable]}"
-
-    def spawn(self) -> None:
-        """Start the process without waiting for it."""
-        inherited = {key: value for key, value in os.environ.items() if not key.startswith("PARKSTREAM_")}
-        with self.log.open("ab") as output:
-            self.process = subprocess.Popen(
-                [*child.dying_with_us(signal.SIGKILL), sys.executable, "-m", self.module],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env={**inherited, **self._environment, "PYTHONUNBUFFERED": "1"},
-                start_new_session=True,
-            )
-
-    async def start(self, *, ready: bool = True) -> None:
-        """Start, or start again; with `ready`, wait until /ready says 200."""
-        self.spawn()
-        if ready:
-            await self.wait_ready()
-
-    async def wait_ready(self, within: float = READY_TIMEOUT_SECONDS) -> None:
-        await eventually(self.is_ready, within, interval=0.05, message=f"{self.module} /ready")
-
-    async def is_ready(self) -> bool:
-        """Whether /ready says 200; fails the test at once when the process has ended."""
-        process = self.process
-        if process is None or process.poll() is not None:
-            status = None if process is None else process.returncode
-            pytest.fail(f"{self.module} ended with status {status}:\n{child.last_lines(self.log, 40)}")
-        async with httpx.AsyncClient(trust_env=False, timeout=2) as client:
-            try:
-                return (await client.get(f"{self.url}/ready")).status_code == httpx.codes.OK
-            except httpx.TransportError:
-                return False
-
-    def kill(self) -> None:
-        """kill -9."""
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-            self.process = None
-
-    def stop(self) -> int:
-        """SIGTERM, and SIGKILL after ten seconds; the exit status (negative: the signal's number)."""
-        assert self.process is not None
-        child.stop_process(self.process, STOP_STEPS)
-        status = self.process.returncode
-        self.process = None
-        return status
+from stack.service_process import Service
 
 
 class RunService(Protocol):
@@ -98,13 +30,13 @@ def service_env(database: str, nats_account: NatsAccount) -> dict[str, str]:
 
 
 @pytest.fixture
-async def run_service() -> AsyncIterator[RunService]:
+async def run_service(replicas: int) -> AsyncIterator[RunService]:
     """Start services as real processes; all of them end with the test, and their logs show when it fails."""
     services: list[Service] = []
     with tempfile.TemporaryDirectory(prefix="parkstream-services-") as logs:
 
         async def run(module: str, env: Mapping[str, str], *, ready: bool = True) -> Service:
-            service = Service(module, env, Path(logs) / f"{module}-{len(services)}.log")
+            service = make_service(module, env, Path(logs) / f"{module}-{len(services)}.log", replicas)
             services.append(service)
             await service.start(ready=ready)
             return service
