@@ -40,6 +40,8 @@ from api_gateway.sites import routes as sites
 from api_gateway.spaces import routes as spaces
 from api_gateway.spaces.timeline import routes as timeline
 from api_gateway.statistics import now as statistics
+from api_gateway.statistics.history import occupancy, turnover
+from api_gateway.statistics.instant import routes as instant
 from api_gateway.webhooks import delivery_routes as webhook_deliveries
 from api_gateway.webhooks import routes as webhooks
 from parking_chassis.health import Health
@@ -47,7 +49,7 @@ from parking_chassis.health import Health
 TAGS = [
     {"name": "spaces", "description": "Parking spaces: what is shown for them, and why."},
     {"name": "sites", "description": "Car parks and streets, on which the spaces are."},
-    {"name": "statistics", "description": "Figures over spaces."},
+    {"name": "statistics", "description": "Figures over spaces: now, over time, and at any moment of the past."},
     {"name": "dashboard", "description": "What a console shows first, in one answer."},
     {"name": "events", "description": "What happens, as it happens."},
     {"name": "imports", "description": "Sites, spaces and devices, in and out as CSV."},
@@ -87,6 +89,9 @@ def build_app(gateway: Gateway, health: Health) -> ASGIApp:
     for module in (
         dashboard,
         statistics,
+        occupancy,
+        turnover,
+        instant,
         spaces,
         timeline,
         availability,

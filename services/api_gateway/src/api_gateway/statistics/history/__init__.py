@@ -1,0 +1,1 @@
+"""Figures of the past, from the rollups of local days that the engine keeps."""
