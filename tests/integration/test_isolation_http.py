@@ -62,7 +62,7 @@ async def world(database: str, service_env: dict[str, str], run_service: Any) ->
         *(run_service(name, environment) for name in ("api_gateway", "occupancy_engine", "reservation_service"))
     )
     async with httpx.AsyncClient(base_url=gateway.url, trust_env=False, timeout=30) as client:
-        document = (await client.get("/api/v6/openapi.json")).raise_for_status().json()
+        document = (await client.get("/openapi.json")).raise_for_status().json()
         known = operations(document)
         scopes = {scope for operation in known for right in operation.rights or () for scope in right}
         callers = await make_keys(sql, tenants.ours, scopes)
