@@ -14,7 +14,6 @@ import asyncpg
 import httpx
 import msgspec
 import pytest
-from argon2 import PasswordHasher
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
@@ -123,72 +122,6 @@ class Registry:
 @pytest.fixture
 def registry(sql) -> Registry:
     return Registry(sql)
-
-
-PASSWORD = "three blue parking meters"
-
-
-@functools.cache
-def password_hash() -> str:
-    """PASSWORD as the gateway would store it; made once, as it is slow on purpose."""
-    return PasswordHasher(time_cost=2, memory_cost=19 << 10, parallelism=1).hash(PASSWORD)
-
-
-@dataclass
-class People:
-    """Users, as rows; every password is PASSWORD."""
-
-    sql: asyncpg.Connection
-    password: str = PASSWORD
-
-    async def add(self, tenant_id: uuid.UUID, email: str, role: str = "viewer", *, admin: bool = False) -> uuid.UUID:
-        return await self.sql.fetchval(
-            "INSERT INTO gateway.users (tenant_id, email, name, password_hash, role, platform_admin) "
-            "VALUES ($1, $2, 'Ada', $3, $4, $5) RETURNING id",
-            *(tenant_id, email, password_hash(), role, admin),
-        )
-
-    async def log_in(self, url: str, email: str, **headers: str) -> dict[str, Any]:
-        """The tokens of a new session."""
-        answer = await self.try_to_log_in(url, email, self.password, **headers)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
-
-    async def try_to_log_in(self, url: str, email: str, password: str, **headers: str) -> httpx.Response:
-        async with client_of(url, None) as client:
-            body = {"email": email, "password": password}
-            return await client.post("/api/auth/login", json=body, headers=headers)
-
-
-@pytest.fixture
-def people(sql) -> People:
-    return People(sql)
-
-
-@pytest.fixture
-def as_user() -> Callable[[str, dict[str, Any]], httpx.AsyncClient]:
-    """`async with as_user(url, tokens) as client`: asks with the access token of a session."""
-
-    def open_client(url: str, tokens: dict[str, Any]) -> httpx.AsyncClient:
-        client = client_of(url, None)
-        client.headers["Authorization"] = f"Bearer {tokens['access_token']}"
-        return client
-
-    return open_client
-
-
-@pytest.fixture
-async def two_gateways(run_service, gateway_env) -> tuple[str, str]:
-    """The addresses of two replicas; both believe X-Forwarded-For from here."""
-    env = {**gateway_env, "PARKSTREAM_TRUSTED_PROXIES": '["127.0.0.1/32"]'}
-    first, second = await asyncio.gather(run_service("api_gateway", env), run_service("api_gateway", env))
-    return first.url, second.url
-
-
-@pytest.fixture
-async def home(two_gateways, sql) -> uuid.UUID:
-    """The first tenant, once two gateways run."""
-    return await sql.fetchval("SELECT id FROM gateway.tenants WHERE name = 'default'")
 
 
 @pytest.fixture

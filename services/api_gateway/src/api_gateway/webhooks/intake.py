@@ -102,7 +102,7 @@ class Intake:
                     await asyncio.gather(*streams)
                     watching.cancel()
             finally:
-                await failure_of(connection.reset())
+                await failure_of(_unlock(connection))
 
     async def _watch(self, connection: asyncpg.pool.PoolConnectionProxy[asyncpg.Record]) -> None:
         while True:
@@ -178,6 +178,10 @@ class Intake:
             subject_of(letter), encode_dead_letter(letter), headers={"Nats-Msg-Id": letter.id}
         )
         log.error("webhook_event_dead_lettered", subject=letter.address, code=letter.code, detail=letter.detail)
+
+
+async def _unlock(connection: asyncpg.pool.PoolConnectionProxy[asyncpg.Record]) -> None:
+    await connection.reset()
 
 
 def _tenant_of(delivery: Delivery) -> UUID | None:
