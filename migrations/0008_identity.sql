@@ -101,6 +101,7 @@ CREATE TABLE gateway.audit_log (
     address    text NOT NULL
 );
 CREATE INDEX audit_log_of_tenant ON gateway.audit_log (tenant_id, id);
+CREATE INDEX audit_log_of_path ON gateway.audit_log (tenant_id, path, at);
 CREATE INDEX audit_log_of_actor ON gateway.audit_log (tenant_id, actor, id);
 CALL gateway.isolate('gateway.audit_log', '{api_gateway_request}', '{api_gateway}');
 CREATE POLICY platform_admin ON gateway.audit_log FOR SELECT TO api_gateway_request
