@@ -96,8 +96,9 @@ def _sender(
         str | None,
         Header(
             pattern=KEY_PATTERN,
-            description="Makes a retry harmless: the same key with the same body answers as the first time",
-            examples=["7f9c-create-A17"],
+            # No `examples`: tools that send them would reuse one key with many bodies.
+            description="Makes a retry harmless: the same key with the same body answers as the first time; "
+            "for example `7f9c-create-A17`",
         ),
     ] = None,
 ) -> CommandSender:

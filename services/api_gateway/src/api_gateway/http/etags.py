@@ -80,8 +80,8 @@ def _precondition(
     if_match: Annotated[
         str | None,
         Header(
-            description="only if the record still has this ETag; `*`: whichever it has. Weak tags never match",
-            examples=['"1764763200123456"'],
+            description='only if the record still has this ETag, such as `"1764763200123456"`; `*`: whichever it has. '
+            "Weak tags never match",
             json_schema_extra={"pattern": IF_MATCH_PATTERN},
         ),
     ] = None,

@@ -1,0 +1,70 @@
+"""Schemathesis over the OpenAPI document: no 5xx, no answer that the document does not know, by a whole real platform.
+
+`PARKSTREAM_SCHEMATHESIS_EXAMPLES` sets how many cases each operation gets beside the fixed ones (1 in a usual run).
+`PARKSTREAM_SCHEMATHESIS_ARGS` are more words for its command line, e.g. `--include-tag reservations`.
+"""
+
+import asyncio
+import os
+import shlex
+import sys
+from pathlib import Path
+from uuid import NAMESPACE_URL, uuid5
+
+import httpx
+import pytest
+
+KEY = "pk_bootstrap01_" + "s" * 43
+EXAMPLES = os.environ.get("PARKSTREAM_SCHEMATHESIS_EXAMPLES", "1")
+MORE = shlex.split(os.environ.get("PARKSTREAM_SCHEMATHESIS_ARGS", ""))
+SEED = "20260504"
+CHECKS = (
+    *("not_a_server_error", "status_code_conformance", "content_type_conformance"),
+    *("response_headers_conformance", "response_schema_conformance"),
+)
+NEVER_ENDING = "/api/v6/events"
+
+
+@pytest.fixture
+def gateway_env(gateway_env):
+    rates = {f"PARKSTREAM_RATE_LIMIT_{kind}_PER_SECOND": "0" for kind in ("READS", "WRITES")}
+    return {**gateway_env, **rates}
+
+
+@pytest.fixture
+async def platform_url(gateway, run_service, service_env, registry, tenant_id) -> str:
+    """A gateway with every owner behind it, and the space and site that the document's examples name."""
+    await asyncio.gather(*(run_service(owner, service_env) for owner in ("occupancy_engine", "reservation_service")))
+    names = {noun: uuid5(NAMESPACE_URL, noun) for noun in ("site", "space")}
+    await registry.sql.execute(
+        "INSERT INTO occupancy.sites (tenant_id, id, name, time_zone) VALUES ($1, $2, 'Market Square', 'UTC')",
+        *(tenant_id, names["site"]),
+    )
+    await registry.device(tenant_id, "70b3d57ed0061a2b")
+    await registry.space(tenant_id, names["site"], id=names["space"], code="A-1", sensor_eui="70b3d57ed0061a2b")
+    return gateway.url
+
+
+@pytest.mark.timeout(1800)
+async def test_no_request_gets_a_5xx_or_an_answer_that_is_not_documented(platform_url: str, tmp_path: Path) -> None:
+    async with httpx.AsyncClient(base_url=platform_url, trust_env=False) as client:
+        document = tmp_path / "openapi.json"
+        document.write_text((await client.get("/openapi.json")).text)
+    words = [
+        *("run", str(document), "--url", platform_url, "--header", f"X-API-Key: {KEY}"),
+        *("--checks", ",".join(CHECKS), "--phases", "examples,coverage,fuzzing", "--max-examples", EXAMPLES),
+        *("--seed", SEED, "--workers", "2", "--exclude-path", NEVER_ENDING, "--continue-on-failure"),
+        *("--request-timeout", "20", "--no-shrink", "--warnings", "off", "--no-color", "--generation-database", "none"),
+    ]
+    process = await asyncio.create_subprocess_exec(
+        str(Path(sys.executable).parent / "schemathesis"),
+        *words,
+        *MORE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        cwd=tmp_path,
+    )
+    output, _ = await process.communicate()
+    report = output.decode(errors="replace")
+    print(report)  # noqa: T201  pytest shows it
+    assert process.returncode == 0, report[-20_000:]
