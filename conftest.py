@@ -7,4 +7,6 @@ pytest_plugins = [
     "stack.services",
     "stack.platform",
     "stack.car_park",
+    "stack.gateways",
+    "stack.hooked_streets",
 ]

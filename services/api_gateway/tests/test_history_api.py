@@ -245,7 +245,8 @@ async def test_what_was_shown_and_what_happened_are_told_apart(past) -> None:
     for version, previous, state, at in ((2, "free", "occupied", 11), (3, "occupied", "free", 13)):
         await past.sql.execute(
             """INSERT INTO occupancy.state_changes (tenant_id, space_id, version, previous, state, layer, reason,
-                source, cause, occurred_at, changed_at) VALUES ($1, $2, $3, $4, $5, 'sensor', '', 'uplink', 'c', $6, $6)""",
+                source, cause, occurred_at, changed_at)
+            VALUES ($1, $2, $3, $4, $5, 'sensor', '', 'uplink', 'c', $6, $6)""",
             *(past.tenant_id, late, version, previous, state, datetime(2026, 5, 4, at, tzinfo=UTC)),
         )
     told = {"09:00": ("free", "free"), "10:30": ("free", "occupied"), "12:30": ("occupied", "free")}
