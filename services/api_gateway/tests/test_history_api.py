@@ -264,30 +264,31 @@ async def test_what_was_shown_and_what_happened_are_told_apart(past) -> None:
     assert (await past.refusal(f"at?at=2019-05-04T10:00:00Z&space={plain}"))[0] == 404
 
 
-@pytest.mark.parametrize(
-    ("query", "field"),
-    [
-        ("from=2026-05-04&to=2026-05-04", "to"),
-        ("from=2026-05-04&to=2026-05-01", "to"),
-        ("from=2020-01-01&to=2026-05-01", "from"),
-        ("from=2025-01-01&to=2026-05-01&interval=quarter", "interval"),
-        ("from=1700000000", "from"),
-        ("from=2026-02-30", "from"),
-        ("from=0001-01-01", "from"),
-        ("from=2026-05-04T10:00:00Z", "from"),
-        ("interval=year", "interval"),
-        ("group_by=floor", "group_by"),
-        ("zone=%00", "zone"),
-        ("kind=boat", "kind"),
-        ("since=2026-05-04T10:00:00", "since"),
-        ("since=2026-05-04T10:00:00Z", "since"),
-        ("form=2026-05-04", "form"),
-    ],
-)
-async def test_a_bad_question_is_refused_by_the_name_of_its_field(past, query, field) -> None:
-    answer = await past.api.get(f"{PATH}/occupancy?{query}")
-    assert answer.status_code == 422, answer.text
-    assert answer.json()["details"]["errors"][0]["field"] == f"query.{field}"
+BAD_QUESTIONS = {
+    "from=2026-05-04&to=2026-05-04": "to",
+    "from=2026-05-04&to=2026-05-01": "to",
+    "from=2020-01-01&to=2026-05-01": "from",
+    "from=2025-01-01&to=2026-05-01&interval=quarter": "interval",
+    "from=1700000000": "from",
+    "from=2026-02-30": "from",
+    "from=0001-01-01": "from",
+    "from=2026-05-04T10:00:00Z": "from",
+    "interval=year": "interval",
+    "group_by=floor": "group_by",
+    "zone=%00": "zone",
+    "kind=boat": "kind",
+    "since=2026-05-04T10:00:00": "since",
+    "since=2026-05-04T10:00:00Z": "since",
+    "form=2026-05-04": "form",
+}
+
+
+async def test_a_bad_question_is_refused_by_the_name_of_its_field(past, subtests) -> None:
+    for query, field in BAD_QUESTIONS.items():
+        with subtests.test(query):
+            answer = await past.api.get(f"{PATH}/occupancy?{query}")
+            assert answer.status_code == 422, answer.text
+            assert answer.json()["details"]["errors"][0]["field"] == f"query.{field}"
 
 
 async def test_another_tenants_past_is_nobodys(past, gateway) -> None:
