@@ -70,6 +70,22 @@ class GatewayClient:
         """POST without a body."""
         return await self._ask("POST", path, answer)
 
+    async def post_csv(self, path: str, answer: type[Answer], body: bytes, *, key: str, **parameters: str) -> Answer:
+        """POST a CSV file; the same `key` again is answered as the first time."""
+        headers = {"Content-Type": "text/csv", "Idempotency-Key": key}
+        return await self._ask("POST", path, answer, content=body, headers=headers, params=parameters)
+
+    @asynccontextmanager
+    async def download(self, path: str) -> AsyncIterator[AsyncIterator[bytes]]:
+        """The bytes of a large answer, as they come."""
+        try:
+            async with self._http.stream("GET", path) as response:
+                if response.status_code != httpx.codes.OK:
+                    _raise_for_problem(response.status_code, await response.aread())
+                yield response.aiter_bytes()
+        except httpx.TransportError as error:
+            raise self._away(error) from error
+
     async def _ask(self, method: str, path: str, answer: type[Answer], **request: Any) -> Answer:
         try:
             response = await self._http.request(method, path, **request)

@@ -33,6 +33,8 @@ COMMANDS = {
     "watch": Entry("parkstream.watch", "Every space and the latest changes, live."),
     "dead-letters": Entry("parkstream.dead_letters", "List, show and replay what could not be processed."),
     "redecode": Entry("parkstream.redecode", "Decode stored readings again, with a corrected codec."),
+    "import": Entry("parkstream.import_command", "Create or update sites, spaces and devices from a CSV file."),
+    "export": Entry("parkstream.export_command", "Write all sites, spaces or devices as CSV."),
     "doctor": Entry("parkstream.doctor", "Check every dependency, and say what is wrong and what to do."),
 }
 
