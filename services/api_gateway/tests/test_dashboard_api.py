@@ -16,7 +16,7 @@ PATH = "/api/v6/dashboard/data"
 
 @pytest.fixture
 async def lot(registry, sql, tenant_id) -> uuid.UUID:
-    """A site with spaces in two zones, a device, a change, an alert and two arrivals (one of yesterday)."""
+    """A site with spaces in two zones, a device, a change and an alert."""
     site = await registry.site(tenant_id)
     for state in ("free", "occupied", "occupied", "reserved"):
         await registry.space(tenant_id, site, zone="visitors", state=state, latitude=1.0, longitude=2.0)
@@ -34,13 +34,6 @@ async def lot(registry, sql, tenant_id) -> uuid.UUID:
         "VALUES ($1, 's', 'k', 'silent', 'critical', $2, 'not heard', $3)",
         *(tenant_id, space, now),
     )
-    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    for arrived in (midnight - timedelta(seconds=1), midnight):
-        await sql.execute(
-            "INSERT INTO occupancy.stays (tenant_id, space_id, dev_eui, arrived_at, arrived_session, arrived_f_cnt, "
-            "received_at) VALUES ($1, $2, '70b3d57ed0061a2b', $3, $3, 1, $3)",
-            *(tenant_id, space, arrived),
-        )
     return site
 
 
@@ -50,7 +43,7 @@ async def test_one_call_has_everything_the_first_screen_needs(api, lot) -> None:
     assert shown.model_dump(mode="json", by_alias=True).keys() == answer.json().keys()
     assert (shown.all.total, shown.all.free, shown.all.occupied, shown.all.unknown) == (5, 1, 2, 1)
     (site,) = shown.sites
-    assert (site.id, site.total, site.arrivals_today) == (lot, 5, 1)
+    assert (site.id, site.total, site.arrivals_today) == (lot, 5, 0)
     assert {(zone.zone, zone.total, zone.reserved) for zone in site.zones} == {("visitors", 4, 1), (None, 1, 0)}
     assert (len(shown.spaces.items), shown.spaces.is_cut) == (5, False)
     assert [(one.code, one.state) for one in shown.changes] == [("LAST", "unknown")]
@@ -61,18 +54,19 @@ async def test_one_call_has_everything_the_first_screen_needs(api, lot) -> None:
     assert shown.occupancy == []
 
 
-async def test_the_last_hours_come_from_the_computed_figures(api, lot, sql, tenant_id) -> None:
+async def test_arrivals_and_the_last_hours_come_from_the_computed_figures(api, lot, sql, tenant_id) -> None:
     began = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=2)
     await sql.execute(
         "INSERT INTO occupancy.zone_days (tenant_id, level, site_id, zone, kind, day, time_zone, starts_at, ends_at, "
         "computed_until, occupied_seconds, watched_seconds, arrivals, departures, dwell_seconds, peak_occupied, "
         "peak_watched, quarter_occupied, quarter_watched, hour_occupied, hour_watched, dwell_buckets, dwell_counts) "
-        "VALUES ($1, 'site', $2, '', '', $3, 'UTC', $4, $4, $5, 0, 0, 0, 0, 0, 0, 0, "
+        "VALUES ($1, 'site', $2, '', '', $3, 'UTC', $4, $4, $5, 0, 0, 7, 0, 0, 0, 0, "
         "'{900,900,0,0,450}', '{900,900,900,900,900}', '{}', '{}', '{}', '{}')",
-        *(tenant_id, lot, began.date(), began, began + timedelta(minutes=75)),
+        *(tenant_id, lot, datetime.now(UTC).date(), began, began + timedelta(minutes=75)),
     )
-    hours = (await api.get(PATH)).json()["occupancy"]
-    assert [(datetime.fromisoformat(one["from"]), one["occupancy_rate"]) for one in hours] == [
+    shown = (await api.get(PATH)).json()
+    assert shown["sites"][0]["arrivals_today"] == 7
+    assert [(datetime.fromisoformat(one["from"]), one["occupancy_rate"]) for one in shown["occupancy"]] == [
         (began, 0.5),
         (began + timedelta(hours=1), 0.5),
     ]

@@ -37,7 +37,9 @@ class SiteNow(Counts):
     time_zone: str = Field(examples=["Europe/Berlin"])
     latitude: float | None = Field(description="WGS 84 degrees", examples=[-37.8136])
     longitude: float | None = Field(description="WGS 84 degrees", examples=[144.9631])
-    arrivals_today: int = Field(description="vehicles that came since the site's midnight", examples=[812])
+    arrivals_today: int = Field(
+        description="vehicles that came since the site's midnight, as of a minute ago", examples=[812]
+    )
     zones: list[ZoneNow]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date
 from uuid import UUID
 
 import asyncpg
@@ -66,20 +66,18 @@ async def newest_changes(connection: Connection, tenant_id: UUID, limit: int) ->
     )
 
 
-async def count_arrivals(connection: Connection, tenant_id: UUID, since: Mapping[UUID, datetime]) -> Rows:
-    """Vehicles that came to the spaces that stand on these sites, each site since its own moment."""
+async def count_arrivals(connection: Connection, tenant_id: UUID, today: Mapping[UUID, date]) -> Rows:
+    """Vehicles that came to each of these sites on its own day, as far as the figures are computed (a minute ago)."""
     return await connection.fetch(
         """
-        SELECT s.site_id, count(*) AS arrivals
-        FROM unnest($2::uuid[], $3::timestamptz[]) AS day (site_id, began_at)
-        JOIN occupancy.space_directory s ON s.tenant_id = $1 AND s.site_id = day.site_id
-        JOIN occupancy.stay_history y
-            ON y.tenant_id = $1 AND y.space_id = s.id AND y.arrived_at >= day.began_at AND y.arrived_at <= now()
-        GROUP BY s.site_id
+        SELECT z.site_id, z.arrivals FROM unnest($2::uuid[], $3::date[]) AS wanted (site_id, day)
+        JOIN occupancy.zone_day_rollups z
+            ON z.tenant_id = $1 AND z.level = 'site' AND z.site_id = wanted.site_id AND z.zone = '' AND z.kind = ''
+            AND z.day = wanted.day
         """,
         tenant_id,
-        list(since.keys()),
-        list(since.values()),
+        list(today.keys()),
+        list(today.values()),
     )
 
 

@@ -73,10 +73,8 @@ async def _places(connection: Connection, tenant_id: UUID) -> Json:
     sites = await queries.list_sites(connection, tenant_id)
     counted = await queries.count_states(connection, tenant_id)
     now = datetime.now(UTC)
-    midnights = {site["id"]: _midnight(site["time_zone"], now) for site in sites}
-    arrivals = {
-        row["site_id"]: row["arrivals"] for row in await queries.count_arrivals(connection, tenant_id, midnights)
-    }
+    today = {site["id"]: now.astimezone(ZoneInfo(site["time_zone"])).date() for site in sites}
+    arrivals = {row["site_id"]: row["arrivals"] for row in await queries.count_arrivals(connection, tenant_id, today)}
     of_site: dict[UUID, list[asyncpg.Record]] = {}
     for row in counted:
         of_site.setdefault(row["site_id"], []).append(row)
@@ -108,11 +106,6 @@ def _counts(rows: Sequence[asyncpg.Record]) -> dict[str, int]:
         counts[row["state"]] += row["spaces"]
         counts["total"] += row["spaces"]
     return counts
-
-
-def _midnight(time_zone: str, now: datetime) -> datetime:
-    """When the site's present day began."""
-    return now.astimezone(ZoneInfo(time_zone)).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 async def _spaces(connection: Connection, tenant_id: UUID) -> Json:

@@ -16,8 +16,8 @@ from parking_chassis.postgres import Connection
 
 Rows = Sequence[asyncpg.Record]
 Place = tuple[datetime, int, str]
-# What one space can have had of each without an index by time.
-_MOST_NOUNS = 2000
+# Reservations and alerts have steps of several times: so many of the newest by their beginning are looked at.
+_MOST_NOUNS = 1000
 
 # $1 tenant, $2 space, $3 since, ($4, $5, $6) the place behind which to go on, $7 how many.
 _TIMELINE = f"""
@@ -54,7 +54,8 @@ _TIMELINE = f"""
                                   'starts_at', r.starts_at, 'ends_at', r.ends_at, 'caller', step.caller) AS facts
         FROM (
             SELECT * FROM reservation.reservation_directory
-            WHERE tenant_id = $1 AND space_id = $2 ORDER BY starts_at DESC, id DESC LIMIT {_MOST_NOUNS}
+            WHERE tenant_id = $1 AND space_id = $2 AND starts_at <= $4::timestamptz + interval '90 days'
+            ORDER BY starts_at DESC, id DESC LIMIT {_MOST_NOUNS}
         ) r
         CROSS JOIN LATERAL (VALUES
             ('created', created_at, '', created_by), ('opened', opened_at, '', NULL),
@@ -78,7 +79,7 @@ _TIMELINE = f"""
                                   'note', turn.note) AS facts
         FROM (
             SELECT * FROM occupancy.alert_directory
-            WHERE tenant_id = $1 AND space_id = $2 ORDER BY opened_at DESC LIMIT {_MOST_NOUNS}
+            WHERE tenant_id = $1 AND space_id = $2 AND opened_at <= $4 ORDER BY opened_at DESC LIMIT {_MOST_NOUNS}
         ) a
         CROSS JOIN LATERAL (VALUES
             ('opened', opened_at, NULL, ''), ('acknowledged', acknowledged_at, acknowledged_by, note),
