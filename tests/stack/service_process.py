@@ -13,7 +13,7 @@ import pytest
 from parkstream.embedded import child, ports
 from stack.waiting import eventually
 
-READY_TIMEOUT_SECONDS = 20.0
+READY_TIMEOUT_SECONDS = 60.0
 STOP_STEPS = ((signal.SIGTERM, 10.0),)
 
 
