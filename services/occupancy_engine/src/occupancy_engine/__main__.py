@@ -10,13 +10,14 @@ from nats.errors import Error as NatsError
 
 from occupancy_engine import SCHEMA, SERVICE
 from occupancy_engine.alerts import AlertClock
-from occupancy_engine.clocks import Clocks, every
+from occupancy_engine.clocks import Clocks
 from occupancy_engine.decoders import Decoders, load_profiles
 from occupancy_engine.rollups import Rollups
 from occupancy_engine.settings import EngineSettings
 from occupancy_engine.subscriptions import broker_check, open_broker
 from occupancy_engine.uplinks import Uplinks
 from occupancy_engine.watermarks import Watermarks
+from parking_chassis.clock import every
 from parking_chassis.health import Health, serve_health
 from parking_chassis.logs import configure_logs
 from parking_chassis.nats_connection import connect_nats_unless, nats_check, not_connected_yet

@@ -6,7 +6,7 @@ Every engine runs these clocks; each looks again under the row's lock, so replic
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Coroutine
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,30 +27,12 @@ from occupancy_engine.store import upkeep
 from occupancy_engine.store import watermarks as watermark_rows
 from occupancy_engine.store.watermarks import Due
 from occupancy_engine.watermarks import Watermarks
-from parking_chassis.isolation import failure_of
+from parking_chassis.clock import every
 from parking_chassis.postgres import Connection, Pool
-from parking_chassis.process import until_stopped
-from parking_chassis.subscriber import DEPENDENCY_AWAY
 
 log = structlog.get_logger()
 
 AT_ONCE = 500
-
-
-async def every(seconds: float, stop: asyncio.Event, work: Callable[[], Awaitable[object]]) -> None:
-    """Do `work` again and again until the service stops: what is away is waited for, what fails is told and retried."""
-    name = getattr(work, "__name__", "clock")
-    while not stop.is_set():
-        match await failure_of(work()):
-            case None:
-                pass
-            case failure if isinstance(failure, DEPENDENCY_AWAY):
-                log.warning("clock_postponed", clock=name, error=repr(failure))
-            case failure:
-                metrics.CLOCK_FAILURES.labels(name).inc()
-                log.error("clock_failed", clock=name, exc_info=failure)
-        if await until_stopped(stop, seconds):
-            return
 
 
 class Clocks:

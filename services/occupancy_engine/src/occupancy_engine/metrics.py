@@ -22,7 +22,6 @@ UPLINK_AGE_SECONDS = Histogram(
 )
 COMMANDS = Counter("parkstream_engine_commands_total", "Commands answered", ["command", "outcome"])
 DEAD_LETTERS = Counter("parkstream_engine_dead_letters_total", "Messages set aside as poison", ["code"])
-CLOCK_FAILURES = Counter("parkstream_engine_clock_failures_total", "Clocks that failed unexpectedly", ["clock"])
 DEVICES_SILENT = Counter("parkstream_engine_devices_silent_total", "Devices that fell silent")
 ALERTS = Counter("parkstream_engine_alerts_total", "Alerts opened and closed", ["change"])
 WATERMARK_AGE_SECONDS = Gauge(

@@ -9,6 +9,7 @@ from importlib.metadata import version
 
 from nats.errors import Error as NatsError
 
+from parking_chassis.clock import every
 from parking_chassis.health import Health, serve_health
 from parking_chassis.logs import configure_logs
 from parking_chassis.nats_connection import connect_nats_unless, nats_check, not_connected_yet
@@ -16,7 +17,7 @@ from parking_chassis.outbox import OutboxRelay
 from parking_chassis.postgres import database_check, open_pool
 from parking_chassis.process import run_service, running
 from reservation_service import SCHEMA, SERVICE, metrics
-from reservation_service.clock import Clock, every
+from reservation_service.clock import Clock
 from reservation_service.settings import Settings
 from reservation_service.subscriptions import broker_check, open_broker
 

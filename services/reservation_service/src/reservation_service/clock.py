@@ -6,17 +6,13 @@ for each other nor do anything twice; what one leaves undone the next run finds 
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from parking_chassis.isolation import failure_of
 from parking_chassis.postgres import Connection, Pool
-from parking_chassis.process import until_stopped
-from parking_chassis.subscriber import DEPENDENCY_AWAY
 from parking_contracts.command import Command
 from parking_contracts.reservation import ReservationOpened, ReservationReleased
 from parking_contracts.reservation_commands import ClockRun, RunClock
@@ -32,22 +28,6 @@ log = structlog.get_logger()
 
 # A command holds the locks of all its spaces until it commits, and the server has room for some thousands.
 SPACES_PER_COMMAND = 500
-
-
-async def every(seconds: float, stop: asyncio.Event, work: Callable[[], Awaitable[object]]) -> None:
-    """Do `work` again and again until the service stops: what is away is waited for, what fails is told and retried."""
-    name = getattr(work, "__name__", "clock")
-    while not stop.is_set():
-        match await failure_of(work()):
-            case None:
-                pass
-            case failure if isinstance(failure, DEPENDENCY_AWAY):
-                log.warning("clock_postponed", clock=name, error=repr(failure))
-            case failure:
-                metrics.CLOCK_FAILURES.labels(name).inc()
-                log.error("clock_failed", clock=name, exc_info=failure)
-        if await until_stopped(stop, seconds):
-            return
 
 
 class Clock:

@@ -18,7 +18,6 @@ CLOCK_SECONDS = Histogram(
     "One run of the clock",
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
-CLOCK_FAILURES = Counter("parkstream_reservation_clock_failures_total", "Clocks that failed unexpectedly", ["clock"])
 PRUNED = Counter("parkstream_reservation_pruned_total", "Reservations stripped of personal data after their time")
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from occupancy_engine.clocks import every
+from parking_chassis.clock import every
 
 
 async def test_a_clock_is_tried_again_after_an_outage_and_after_a_failure():
