@@ -6,7 +6,7 @@ import base64
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, Field, StringConstraints
 
 from api_gateway.dead_letters.stream import (
@@ -19,6 +19,7 @@ from api_gateway.dead_letters.stream import (
 )
 from api_gateway.gateway import gateway_of
 from api_gateway.http.openapi import READ, READ_ONE, problems
+from api_gateway.http.paging import link_next
 from api_gateway.http.problems import ProblemError, not_found
 from api_gateway.http.routes import JsonRoute
 from api_gateway.identity.authentication import DeadLettersReader, DeadLettersWriter
@@ -80,6 +81,7 @@ class Replayed(BaseModel):
 async def list_letters(
     _caller: DeadLettersReader,
     request: Request,
+    response: Response,
     service: Annotated[ServiceName | None, Query(description="only those of this service")] = None,
     code: Annotated[DeadLetterCode | None, Query(description="only those with this reason")] = None,
     limit: Annotated[int, Query(ge=1, le=200, description="how many to return")] = 50,
@@ -90,10 +92,10 @@ async def list_letters(
     """Dead letters, newest first, without their bodies."""
     client = gateway_of(request).bus.connected()
     total, letters = await newest_letters(client, letter_filter(service, code), before=cursor, limit=limit)
+    next_cursor = letters[-1][0] if len(letters) == limit else None
+    link_next(request, response, next_cursor)
     return LetterPage(
-        total=total,
-        items=[_listed(sequence, head) for sequence, head in letters],
-        next_cursor=letters[-1][0] if len(letters) == limit else None,
+        total=total, items=[_listed(sequence, head) for sequence, head in letters], next_cursor=next_cursor
     )
 
 

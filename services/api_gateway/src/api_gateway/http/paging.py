@@ -51,7 +51,7 @@ def _page(
 Paging = Annotated[Page, Depends(_page)]
 
 
-def link_next(request: Request, response: Response, cursor: str | None) -> None:
+def link_next(request: Request, response: Response, cursor: str | int | None) -> None:
     """Give a page of an event-like list its `Link` to the next one."""
     if cursor is not None:
         _show(response, {"next": request.url.include_query_params(cursor=cursor)})
