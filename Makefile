@@ -9,7 +9,7 @@ export PYTHONDONTWRITEBYTECODE = 1
 export UV_SYSTEM_CERTS = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test bench check format lock clean
+.PHONY: help setup run test bench bench-api bench-history check format lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -38,6 +38,12 @@ test: setup ## every test, on real embedded servers
 
 bench: setup ## latency, throughput, memory and CPU on this machine; options: make bench ARGS="--runs 5 --mosquitto"
 	PYTHONPATH=tests $(BIN)/python -m load $(ARGS)
+
+bench-api: setup ## the API's latency: reads, bookings, both, 64 for one slot; options: make bench-api ARGS="--runs 5"
+	PYTHONPATH=tests $(BIN)/python -m load.api $(ARGS)
+
+bench-history: setup ## statistics over a year of 1,000 spaces, timed and checked; options: make bench-history ARGS="--days 30"
+	PYTHONPATH=tests $(BIN)/python -m load.history $(ARGS)
 
 check: setup ## format, lint, types, import contracts, migrations, house rules
 	$(BIN)/ruff format --check .

@@ -14,7 +14,8 @@ import pytest
 from occupancy_engine.batch import take_in
 from occupancy_engine.decoders import Decoders
 from occupancy_engine.rollups import Rollups
-from occupancy_engine.settings import EngineSettings
+from occupancy_engine.settings import EngineSettings, RetentionSettings
+from occupancy_engine.store import upkeep
 from parking_chassis.postgres import open_pool
 from parking_codecs.registry import load_registry
 from parking_contracts.uplink import UplinkReceived
@@ -265,6 +266,37 @@ async def test_a_new_time_zone_cuts_every_day_anew(street) -> None:
     await street.rollups.keep_up()
     assert await street.figure("occupied_seconds", day=began.date() + DAY) == 3600
     assert await street.figure("occupied_seconds") == 3600
+
+
+async def test_a_site_in_a_zone_that_postgresql_does_not_know_keeps_no_other_site_from_its_figures(street) -> None:
+    await street.build()
+    await street.space()
+    strange = Street(street.sql, street.pool)
+    await street.sql.execute("INSERT INTO gateway.tenants (id, name) VALUES ($1, 'u')", strange.tenant)
+    await street.sql.execute(
+        "INSERT INTO occupancy.sites (tenant_id, id, name, time_zone) VALUES ($1, $2, 's', 'Mars/Olympus')",
+        *(strange.tenant, strange.site),
+    )
+    await strange.space()
+    assert await street.rollups.keep_up() > 0
+    assert await street.sql.fetchval("SELECT array_agg(site_id) FROM occupancy.rollup_sites") == [street.site]
+
+
+async def test_rollups_are_kept_as_long_as_the_stays_they_come_from(street) -> None:
+    await street.build()
+    _, eui = await street.space()
+    await street.hear(uplink(eui, 1, True, at=NOW - DAY), uplink(eui, 2, False, at=NOW - DAY + timedelta(hours=1)))
+    await street.rollups.keep_up()
+    for table in ("zone_days", "space_days"):
+        await street.sql.execute(
+            f"UPDATE occupancy.{table} SET updated_at = now() - CASE WHEN day < $1 THEN interval '401 days' "
+            "ELSE interval '399 days' END",
+            NOW.date() - 3 * DAY,
+        )
+    async with street.pool.acquire() as connection:
+        await upkeep.prune(connection, RetentionSettings())
+    for table in ("zone_days", "space_days"):
+        assert await street.sql.fetchval(f"SELECT min(day) FROM occupancy.{table}") == NOW.date() - 3 * DAY
 
 
 async def test_only_one_engine_computes(street, pool, database) -> None:

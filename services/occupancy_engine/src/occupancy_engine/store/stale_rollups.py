@@ -42,7 +42,10 @@ async def take_stale(connection: Connection, limit: int) -> list[Stale]:
 
 
 async def watch_sites(connection: Connection) -> None:
-    """Take new sites in; what was computed for a site in another time zone than it has now is cut anew."""
+    """Take new sites in; what was computed for a site in another time zone than it has now is cut anew.
+
+    A site in a zone that PostgreSQL does not know waits: it must not keep the others from their figures.
+    """
     await connection.execute(
         """
         WITH changed AS (
@@ -67,6 +70,7 @@ async def watch_sites(connection: Connection) -> None:
         SELECT s.tenant_id, s.id, s.time_zone, min(p.from_at)
         FROM occupancy.sites s JOIN occupancy.space_placements p ON (p.tenant_id, p.site_id) = (s.tenant_id, s.id)
         WHERE NOT EXISTS (SELECT FROM occupancy.rollup_sites r WHERE (r.tenant_id, r.site_id) = (s.tenant_id, s.id))
+          AND s.time_zone IN (SELECT name FROM pg_timezone_names)
         GROUP BY s.tenant_id, s.id, s.time_zone
         ON CONFLICT DO NOTHING
         """
