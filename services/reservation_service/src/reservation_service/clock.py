@@ -10,9 +10,11 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
+import asyncpg
 import structlog
 
-from parking_chassis.postgres import Connection, Pool
+from parking_chassis.isolation import failure_of
+from parking_chassis.postgres import DATABASE_AWAY, Connection, Pool
 from parking_contracts.command import Command
 from parking_contracts.reservation import ReservationOpened, ReservationReleased
 from parking_contracts.reservation_commands import ClockRun, RunClock
@@ -44,8 +46,16 @@ class Clock:
             async with self._pool.acquire() as connection:
                 due = await spaces_due(connection, datetime.now(UTC), self._rules)
             for key in due:
-                async with self._pool.acquire() as connection, connection.transaction():
-                    await _settle_unless_busy(connection, key, self._rules)
+                failure = await failure_of(self._settle(key))
+                if isinstance(failure, DATABASE_AWAY) and not isinstance(failure, asyncpg.LockNotAvailableError):
+                    raise failure
+                if failure is not None:  # one space must not keep the others waiting
+                    metrics.SPACES_UNSETTLED.inc()
+                    log.error("space_unsettled", tenant=str(key[0]), space=str(key[1]), exc_info=failure)
+
+    async def _settle(self, key: SpaceKey) -> None:
+        async with self._pool.acquire() as connection, connection.transaction():
+            await _settle_unless_busy(connection, key, self._rules)
 
     async def keep_house(self) -> None:
         """Take away the personal data of reservations long past, and the answers nobody will ask for again."""

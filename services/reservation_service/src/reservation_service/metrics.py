@@ -1,6 +1,6 @@
 """Every metric of this service, and the names of its log events.
 
-Log events: `clock_ran`, `space_settled`, and those of the chassis. None carries personal data.
+Log events: `space_unsettled`, and those of the chassis. None carries personal data.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ CLOCK_SECONDS = Histogram(
     "parkstream_reservation_clock_seconds",
     "One run of the clock",
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+SPACES_UNSETTLED = Counter(
+    "parkstream_reservation_spaces_unsettled_total", "Spaces that a run of the clock failed to settle"
 )
 PRUNED = Counter("parkstream_reservation_pruned_total", "Reservations stripped of personal data after their time")
 

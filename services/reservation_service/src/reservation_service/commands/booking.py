@@ -75,18 +75,21 @@ class BookingCommands:
         now: datetime,
     ) -> ReservationView | Refusal:
         """Book this space, whose lock is held: read after the lock, since it may have been deleted before it."""
-        tenant_id = command.tenant_id
+        tenant_id, times = command.tenant_id, (booking.starts_at, booking.ends_at)
+        conflicts = await reservations.conflicts(connection, tenant_id, space_id, *times)
+        if any(conflict.starts_at <= now for conflict in conflicts):
+            # Its time may be over, or nobody have come, and the clock not have been here yet.
+            await settle(connection, tenant_id, space_id, now, self._rules)
+            conflicts = await reservations.conflicts(connection, tenant_id, space_id, *times)
+        if conflicts:
+            return refusals.taken(conflicts)
         place = await places.find(connection, tenant_id, space_id)
         if place is None or place.is_deleted:
             return refusals.not_found("space", space_id)
         if reason := objection(place, booking.starts_at):
             return refusals.unfit(reason)
         made = await reservations.insert(connection, command, space_id, booking, now)
-        # Somebody's time may be over, and the clock not have been here yet.
-        if made is None and await settle(connection, tenant_id, space_id, now, self._rules):
-            made = await reservations.insert(connection, command, space_id, booking, now)
-        if made is None:
-            times = booking.starts_at, booking.ends_at
+        if made is None:  # the database's own word, should anybody ever write without the lock
             return refusals.taken(await reservations.conflicts(connection, tenant_id, space_id, *times))
         await events.tell(connection, [_created(made)])
         if made.starts_at - self._rules.lead > now:
