@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from parkstream.settings import Connections
-from parkstream.summary import command, summarise
+from parkstream.summary import command, log_in, summarise
 
 FOUND = Connections(
     database_url="postgresql://parkstream:hidden@127.0.0.1:15432/parkstream",
@@ -17,10 +17,25 @@ FOUND = Connections(
 KEY_FILE = Path("/data of ours/secrets/bootstrap_api_key")
 
 
+PASSWORD_FILE = Path("/data of ours/secrets/owner_password")
+
+
 def said(*, key_file: Path | None = KEY_FILE, key_is_new: bool = False, demo: bool = True) -> tuple[dict, dict]:
     return summarise(
-        FOUND, key_file=key_file, key_is_new=key_is_new, data_dir=Path("/data of ours"), command="parkstream", demo=demo
+        FOUND,
+        key_file=key_file,
+        key_is_new=key_is_new,
+        log_in=log_in("owner@parkstream.local", None, PASSWORD_FILE),
+        data_dir=Path("/data of ours"),
+        command="parkstream",
+        demo=demo,
     )
+
+
+def test_the_owners_password_shows_once() -> None:
+    assert "owner@parkstream.local" in said()[0]["log-in"]
+    assert "hidden" in log_in("owner@parkstream.local", "hidden", PASSWORD_FILE)
+    assert "PARKSTREAM_BOOTSTRAP_OWNER_PASSWORD" in log_in("owner@parkstream.local", None, None)
 
 
 def test_passwords_stay_out_and_the_key_shows_once() -> None:

@@ -10,6 +10,7 @@ import json
 import os
 import secrets
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
@@ -22,6 +23,8 @@ from parkstream.settings import CONNECTIONS_FILE, Connections
 
 # Both servers understand: PostgreSQL waits for its clients on SIGTERM, so it gets SIGINT first.
 END_STEPS = ((signal.SIGINT, 3.0), (signal.SIGTERM, 2.0))
+API_KEY_FILE = Path("secrets") / "bootstrap_api_key"
+OWNER_PASSWORD_FILE = Path("secrets") / "owner_password"
 BIRTH_TOLERANCE_SECONDS = 2.0  # it is derived from the wall clock, which may be corrected
 
 
@@ -91,12 +94,19 @@ class RunDirectory:
 
     def api_key(self) -> tuple[str, bool]:
         """The generated bootstrap key `pk_<id>_<secret>` of this data directory, and whether it was made just now."""
-        path = self.data_dir / "secrets" / "bootstrap_api_key"
+        return self._kept(API_KEY_FILE, lambda: f"pk_{secrets.token_hex(6)}_{secrets.token_hex(32)}")
+
+    def owner_password(self) -> tuple[str, bool]:
+        """The generated first password of the first user, and whether it was made just now."""
+        return self._kept(OWNER_PASSWORD_FILE, lambda: secrets.token_urlsafe(15))
+
+    def _kept(self, name: Path, make: Callable[[], str]) -> tuple[str, bool]:
+        path = self.data_dir / name
         if path.exists():
             return path.read_text(encoding="utf-8").strip(), False
-        key = f"pk_{secrets.token_hex(6)}_{secrets.token_hex(32)}"
-        places.write_secret(path, key, places.ourselves())
-        return key, True
+        secret = make()
+        places.write_secret(path, secret, places.ourselves())
+        return secret, True
 
     def _write(self, name: str, text: str) -> None:
         places.write_secret(self._home / name, text, places.ourselves())

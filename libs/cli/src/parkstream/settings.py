@@ -21,6 +21,8 @@ from parkstream.errors import OperatorError
 DEFAULT_DATA_DIR = Path(".parkstream")
 # As the gateway takes it; said here before anything is started.
 API_KEY = re.compile(r"pk_[a-z0-9]{8,32}_[A-Za-z0-9_-]{32,200}")
+PASSWORD_LENGTH = range(10, 201)
+OWNER_EMAIL = "owner@parkstream.local"
 CONNECTIONS_FILE = Path("run") / "connections.json"
 
 
@@ -34,6 +36,10 @@ class StackSettings(BaseSettings):
     nats_url: str | None = Field(default=None, description="an own NATS with JetStream instead of the embedded one")
     mqtt_url: str | None = Field(default=None, description="an own MQTT broker instead of the embedded one")
     bootstrap_api_key: SecretStr | None = Field(default=None, description="pk_<id>_<secret>; made when not given")
+    bootstrap_owner_email: str | None = Field(
+        default=None, description="the first user; owner@parkstream.local when not given"
+    )
+    bootstrap_owner_password: SecretStr | None = Field(default=None, description="his password; made when not given")
     api_url: str | None = Field(default=None, description="where a command finds the gateway")
     http_port: int = Field(default=8000, ge=1, le=65535, description="the gateway: the API")
     ingestor_health_port: int = Field(default=8001, ge=1, le=65535)
@@ -86,6 +92,13 @@ def read_settings(**given: Any) -> StackSettings:
         raise OperatorError(
             "PARKSTREAM_BOOTSTRAP_API_KEY is no API key: it does not read pk_<id>_<secret>, with an id of 8 to 32 "
             "lower-case letters or digits and a secret of 32 to 200 letters, digits, - or _.",
+            "Leave it away, and `parkstream up` makes one.",
+        )
+    password = settings.bootstrap_owner_password
+    if password and len(password.get_secret_value()) not in PASSWORD_LENGTH:
+        raise OperatorError(
+            f"PARKSTREAM_BOOTSTRAP_OWNER_PASSWORD must have {PASSWORD_LENGTH.start} to {PASSWORD_LENGTH.stop - 1} "
+            "characters.",
             "Leave it away, and `parkstream up` makes one.",
         )
     return settings

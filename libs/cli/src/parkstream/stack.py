@@ -29,6 +29,14 @@ class NeededPort:
 
 
 @dataclass(frozen=True)
+class Owner:
+    """The first user, whom the gateway makes once."""
+
+    email: str
+    password: str
+
+
+@dataclass(frozen=True)
 class EmbeddedServers:
     """The servers to run here; None where the settings name an external one."""
 
@@ -125,9 +133,9 @@ def client_environment(connections: Connections) -> dict[str, str]:
 
 
 def service_environment(
-    service: str, settings: StackSettings, connections: Connections, data_dir: Path
+    service: str, settings: StackSettings, connections: Connections, data_dir: Path, owner: Owner
 ) -> dict[str, str]:
-    """The environment of one service; the bootstrap key goes to the gateway alone."""
+    """The environment of one service; the bootstrap key and the owner's password go to the gateway alone."""
     port_variable = "PARKSTREAM_HTTP_PORT" if service == "api_gateway" else "PARKSTREAM_HEALTH_PORT"
     environment = {
         **client_environment(connections),
@@ -137,6 +145,9 @@ def service_environment(
     }
     if settings.mqtt_url is None:
         environment["PARKSTREAM_MQTT_PROTOCOL"] = EMBEDDED_MQTT_PROTOCOL
-    if service != "api_gateway":
+    is_gateway = service == "api_gateway"
+    if not is_gateway:
         environment["PARKSTREAM_BOOTSTRAP_API_KEY"] = ""
+    environment["PARKSTREAM_BOOTSTRAP_OWNER_EMAIL"] = owner.email if is_gateway else ""
+    environment["PARKSTREAM_BOOTSTRAP_OWNER_PASSWORD"] = owner.password if is_gateway else ""
     return environment

@@ -1,6 +1,7 @@
 """What `up` says once it is ready: where everything is, and what to type next. Pure.
 
-In: connections, paths, how we were called. Out: lines by title; passwords stay out, the API key shows when it is new.
+In: connections, paths, how we were called. Out: lines by title; passwords stay out, the API key and the owner's
+password show when they are new.
 """
 
 import shlex
@@ -10,7 +11,14 @@ from parkstream.settings import Connections
 
 
 def summarise(
-    connections: Connections, *, key_file: Path | None, key_is_new: bool, data_dir: Path, command: str, demo: bool
+    connections: Connections,
+    *,
+    key_file: Path | None,
+    key_is_new: bool,
+    log_in: str,
+    data_dir: Path,
+    command: str,
+    demo: bool,
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Facts, and next steps to copy; `key_file` is None when the key came from the environment."""
     if key_file is None:
@@ -22,6 +30,7 @@ def summarise(
     facts = {
         "API": f"{connections.api_url}/api/v6  (described at {connections.api_url}/docs)",
         "API key": key,
+        "log-in": log_in,
         "MQTT": without_password(connections.mqtt_url),
         "data and logs": str(data_dir),
     }
@@ -33,6 +42,15 @@ def summarise(
         "is it all well?": f"{command} doctor",
     }
     return facts, next_steps
+
+
+def log_in(email: str, new_password: str | None, password_file: Path | None) -> str:
+    """How the first user logs in; `password_file` is None when the password came from the environment."""
+    if password_file is None:
+        return f"{email}, with the password of PARKSTREAM_BOOTSTRAP_OWNER_PASSWORD"
+    if new_password is None:
+        return f"{email}, with the password shown at first; kept in {password_file}"
+    return f"{email}  {new_password}  (shown this once; kept in {password_file})"
 
 
 def command(called: str, data_dir: Path | None) -> str:

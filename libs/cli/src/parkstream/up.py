@@ -23,8 +23,8 @@ from parkstream.embedded import places
 from parkstream.jobs import ServerJob, ServiceJob
 from parkstream.migrate import migrate_database
 from parkstream.prefixed_logs import PrefixedLogs
-from parkstream.run_directory import RunDirectory
-from parkstream.settings import Connections, StackSettings, read_settings
+from parkstream.run_directory import API_KEY_FILE, OWNER_PASSWORD_FILE, RunDirectory
+from parkstream.settings import OWNER_EMAIL, Connections, StackSettings, read_settings
 from parkstream.streams import apply_streams
 from parkstream.supervisor import Supervisor
 
@@ -93,15 +93,16 @@ class Up:
         if any(servers):
             self._report(f"starting {', '.join(server.name for server in servers)}")
         await self._supervisor.start([ServerJob(server, self._run) for server in servers])
-        key, is_new = self._api_key()
+        key, key_is_new = self._api_key()
+        owner, owner_is_new = self._owner()
         connections = stack.resolve(self._settings, servers, key)
         await self._migrate(connections)
         await self._supervisor.start(
-            [self._service(name, connections) for name in self._settings.health_ports()],
+            [self._service(name, connections, owner) for name in self._settings.health_ports()],
         )
         self._run.write_connections(connections)
         await self._wait_ready()
-        self._print_summary(connections, key_is_new=is_new)
+        self._print_summary(connections, owner, key_is_new=key_is_new, owner_is_new=owner_is_new)
         if self._demo:
             await self._supervisor.start([self._simulator(connections)])
 
@@ -136,8 +137,8 @@ class Up:
         self._report(f"stopped in {time.monotonic() - began:.1f} s")
         self._logs.close()
 
-    def _service(self, name: str, connections: Connections) -> ServiceJob:
-        environment = stack.service_environment(name, self._settings, connections, self._data_dir)
+    def _service(self, name: str, connections: Connections, owner: stack.Owner) -> ServiceJob:
+        environment = stack.service_environment(name, self._settings, connections, self._data_dir, owner)
         environment.setdefault("PARKSTREAM_LOG_FORMAT", os.environ.get("PARKSTREAM_LOG_FORMAT", "console"))
         return ServiceJob(name, [name], environment, self._logs, self._run)
 
@@ -149,14 +150,27 @@ class Up:
         given = self._settings.bootstrap_api_key
         return (given.get_secret_value(), False) if given else self._run.api_key()
 
+    def _owner(self) -> tuple[stack.Owner, bool]:
+        email = self._settings.bootstrap_owner_email or OWNER_EMAIL
+        given = self._settings.bootstrap_owner_password
+        password, is_new = (given.get_secret_value(), False) if given else self._run.owner_password()
+        return stack.Owner(email, password), is_new
+
     def _report(self, sentence: str) -> None:
         self._logs.line("parkstream", sentence)
 
-    def _print_summary(self, connections: Connections, *, key_is_new: bool) -> None:
+    def _print_summary(
+        self, connections: Connections, owner: stack.Owner, *, key_is_new: bool, owner_is_new: bool
+    ) -> None:
         facts, next_steps = summary.summarise(
             connections,
-            key_file=None if self._settings.bootstrap_api_key else self._data_dir / "secrets" / "bootstrap_api_key",
+            key_file=None if self._settings.bootstrap_api_key else self._data_dir / API_KEY_FILE,
             key_is_new=key_is_new,
+            log_in=summary.log_in(
+                owner.email,
+                owner.password if owner_is_new else None,
+                None if self._settings.bootstrap_owner_password else self._data_dir / OWNER_PASSWORD_FILE,
+            ),
             data_dir=self._data_dir,
             command=summary.command(sys.argv[0], self._settings.data_dir),
             demo=self._demo,
