@@ -1,4 +1,4 @@
-"""Local days, quarter hours and hours of a time zone: who computes figures by them and who shows them cut them alike."""
+"""Local days, their quarter hours and hours: who computes figures by them and who shows them cut them alike."""
 
 from __future__ import annotations
 
