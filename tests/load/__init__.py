@@ -9,5 +9,6 @@ A command, not a test: figures depend on the machine. `test_bench_works.py` only
 | `latency` | MQTT publish to server-sent event, at a fixed rate |
 | `burst` | uplinks per second while a burst is worked off, and what that costs |
 | `consumption` | memory and CPU seconds of each process |
+| `api` | what the API bears: `make bench-api` |
 | `figures` | medians and spreads, as a table and as JSON |
 """

@@ -1,7 +1,8 @@
 """A platform to be measured: `parkstream up` as anyone starts it, on free ports and a data directory of its own.
 
 In: whether Mosquitto is the broker (otherwise `up` brings its own MQTT listener). Out: connections and process ids.
-Every setting has its shipped default, but for the ports. All of it ends and is removed with the context.
+Every setting has its shipped default, but for the ports and what the caller names. All of it ends and is removed with
+the context.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,16 +45,18 @@ class RunningPlatform:
 
 
 @asynccontextmanager
-async def running_platform(*, mosquitto: bool) -> AsyncIterator[RunningPlatform]:
-    """Start it, wait until every service is ready, and end it afterwards."""
+async def running_platform(
+    *, mosquitto: bool, settings: Mapping[str, str] | None = None
+) -> AsyncIterator[RunningPlatform]:
+    """Start it, with other `settings` (environment variables) where given, and end it afterwards."""
     remove_abandoned_directories()
     home = scratch_directory("bench")
     try:
         with _broker(home, wanted=mosquitto) as broker:
-            settings = read_settings(data_dir=home / "data", **{name: ports.free_port() for name in PORTS})
-            process = _start(home, _environment(settings, broker))
+            places_of_all = read_settings(data_dir=home / "data", **{name: ports.free_port() for name in PORTS})
+            process = _start(home, _environment(places_of_all, broker) | dict(settings or {}))
             try:
-                yield await _ready(home, settings, process, broker)
+                yield await _ready(home, places_of_all, process, broker)
             finally:
                 child.stop_process(process, STOP_STEPS)
     finally:
