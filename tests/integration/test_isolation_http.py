@@ -5,19 +5,29 @@ one that does not exist; who has no credential or lacks the right gets nothing a
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import asyncpg
 import httpx
 import pytest
+import pytest_asyncio
 
-from isolation.callers import Caller, make_keys
+from isolation.callers import Caller, integration_of, make_keys, make_users
 from isolation.filling import TwoTenants, everything_of, fill
 from isolation.http_matrix import FORBIDDEN, UNAUTHENTICATED, HttpMatrix
 from isolation.openapi import Operation, operations
 from isolation.tally import Tally
+from parkstream.embedded import child
+from parkstream.streams import apply_streams
+from stack.servers import fresh_database
+from stack.service_process import Service
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(400)]
 
 # Routes that anybody may ask.
 PUBLIC = {
@@ -25,10 +35,15 @@ PUBLIC = {
     "GET /live": "for whoever keeps it running",
     "GET /ready": "for whoever balances load",
     "GET /metrics": "for Prometheus",
+    "POST /api/auth/register": "who registers has no account yet",
+    "POST /api/auth/login": "who logs in has no credential yet",
+    "POST /api/auth/refresh": "the refresh token is the credential",
+    "GET /api/auth/jwks": "the public keys of access tokens",
 }
 # What must be unique over the whole platform: that a value is taken already can be learnt by trying to take it.
 TELLTALES = {
     "POST /api/v6/ingress-credentials": frozenset({"source"}),  # the name by which a source speaks to the platform
+    "POST /api/v6/users": frozenset({"email"}),  # a log-in names no tenant, so an e-mail is an account's name
 }
 # The owners' clocks work on these for every tenant, whoever asks for what.
 CLOCKED = ("occupancy.outbox", "occupancy.rollup_", "occupancy.space_placements", "reservation.outbox")
@@ -37,6 +52,9 @@ QUIET = {
     "PARKSTREAM_RATE_LIMIT_WRITES_PER_SECOND": "0",
     "PARKSTREAM_LOG_LEVEL": "WARNING",
 }
+AT_ONCE = 8
+# Who ask for everything, each thing of theirs beside one of nobody; they come first, while both are untouched.
+THOROUGH = {"key *", "user, owner", "nobody"}
 
 
 @dataclass
@@ -52,31 +70,70 @@ class World:
     def matrix(self, title: str) -> HttpMatrix:
         return HttpMatrix(self.client, self.tenants, Tally(title))
 
+    def with_right(self, operation: Operation) -> list[Caller]:
+        """Who may ask this; for a public route, somebody without any credential."""
+        if operation.rights is None:
+            return [Caller("nobody")]
+        known = [caller for caller in self.callers if caller.credential in operation.credentials]
+        able = [caller for caller in known if caller.may(operation.rights)]
+        return sorted(able, key=lambda caller: caller.name not in THOROUGH)
 
-@pytest.fixture
-async def world(database: str, service_env: dict[str, str], run_service: Any) -> AsyncIterator[World]:
-    sql = await asyncpg.connect(database)
-    tenants = await fill(sql)
-    environment = service_env | QUIET
-    gateway, *_ = await asyncio.gather(
-        *(run_service(name, environment) for name in ("api_gateway", "occupancy_engine", "reservation_service"))
-    )
-    async with httpx.AsyncClient(base_url=gateway.url, trust_env=False, timeout=30) as client:
-        document = (await client.get("/openapi.json")).raise_for_status().json()
-        known = operations(document)
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def world(postgres_server: Any, migrated_template: str, nats_pool: Any) -> AsyncIterator[World]:
+    account = nats_pool.account()
+    await apply_streams(account.url)
+    async with contextlib.AsyncExitStack() as stack:
+        url = await stack.enter_async_context(
+            contextlib.asynccontextmanager(fresh_database)(postgres_server, migrated_template)
+        )
+        sql = await asyncpg.connect(url)
+        stack.push_async_callback(sql.close)
+        tenants = await fill(sql)
+        environment = {"PARKSTREAM_DATABASE_URL": url, "PARKSTREAM_NATS_URL": account.url, **QUIET}
+        logs = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="parkstream-isolation-")))
+        names = ("api_gateway", "occupancy_engine", "reservation_service")
+        services = [Service(name, environment, logs / f"{name}.log") for name in names]
+        for service in services:
+            stack.callback(end, service)
+        await asyncio.gather(*(service.start() for service in services))
+        client = httpx.AsyncClient(base_url=services[0].url, trust_env=False, timeout=60)
+        await stack.enter_async_context(client)
+        known = operations((await client.get("/openapi.json")).raise_for_status().json())
         scopes = {scope for operation in known for right in operation.rights or () for scope in right}
-        callers = await make_keys(sql, tenants.ours, scopes)
+        callers = await make_keys(sql, tenants.ours, scopes) + await make_users(sql, tenants.ours, client)
+        callers.append(integration_of(tenants.ours))
         yield World(sql, tenants, known, callers, client)
-    await sql.close()
+
+
+def end(service: Service) -> None:
+    if service.process is not None:
+        service.stop()
+    print(f"--- log of {service.log.stem}\n{child.last_lines(service.log, 100)}")  # noqa: T201  pytest shows it
+
+
+async def side_by_side(attempts: Iterable[Awaitable[None]]) -> None:
+    """A few at once: who is refused changes nothing."""
+    places = asyncio.Semaphore(AT_ONCE)
+
+    async def one(attempt: Awaitable[None]) -> None:
+        async with places:
+            await attempt
+
+    await asyncio.gather(*(one(attempt) for attempt in attempts))
 
 
 async def test_no_answer_tells_of_another_tenant(world: World, record_property):
     matrix = world.matrix("HTTP, routes x callers with the right x whose ids")
     before = await everything_of(world.sql, world.tenants.theirs)
     for operation in world.operations:
-        for caller in world.callers:
-            if operation.rights is not None and "ApiKey" in operation.credentials and caller.may(operation.rights):
+        callers = world.with_right(operation)
+        assert callers, f"nobody may {operation}"
+        for caller in callers:
+            if caller.name in THOROUGH or len(callers) == 1:
                 await matrix.try_with_right(caller, operation, TELLTALES.get(str(operation), frozenset()))
+            else:
+                await matrix.try_theirs(caller, operation)
     after = await everything_of(world.sql, world.tenants.theirs)
     matrix.tally.show()
     record_property("attempts", matrix.tally.attempts)
@@ -93,16 +150,27 @@ async def test_who_lacks_the_right_gets_403_and_who_has_no_credential_401(world:
         Caller("a key with a wrong secret", {"X-API-Key": f"pk_{world.tenants.theirs.key_id()}_{'x' * 43}"}),
         Caller("a token that nobody made", {"Authorization": "Bearer eyJhbGciOiJub25lIn0.e30."}),
     ]
-    open_to_all = {str(operation) for operation in world.operations if operation.rights is None}
-    assert open_to_all == PUBLIC.keys()
-    for operation in world.operations:
-        if operation.rights is None:
-            continue
-        for stranger in strangers:
-            await matrix.try_without_right(stranger, operation, UNAUTHENTICATED)
-        for caller in world.callers if "ApiKey" in operation.credentials else ():
-            if not caller.may(operation.rights):
-                await matrix.try_without_right(caller, operation, FORBIDDEN)
+    assert {str(operation) for operation in world.operations if operation.rights is None} == PUBLIC.keys()
+    closed = [operation for operation in world.operations if operation.rights is not None]
+    await side_by_side(
+        matrix.try_without_right(one, operation, UNAUTHENTICATED) for operation in closed for one in strangers
+    )
+    await side_by_side(
+        matrix.try_without_right(caller, operation, FORBIDDEN)
+        for operation in closed
+        for caller in world.callers
+        if caller.credential in operation.credentials and not caller.may(operation.rights or ())
+        if not caller.name.endswith(":*")
+    )
     matrix.tally.show()
     record_property("attempts", matrix.tally.attempts)
     matrix.tally.require_no_leak()
+
+
+async def test_what_the_roles_may_do_is_bounded(world: World):
+    may = {
+        caller.name.removeprefix("user, "): caller.scopes for caller in world.callers if caller.name.startswith("user")
+    }
+    assert all(scope.endswith(":read") for scope in may["viewer"])
+    guarded = {"users", "api_keys", "audit", "webhooks", "ingress_credentials", "tenants"}
+    assert {scope.partition(":")[0] for scope in may["viewer"] | may["operator"]} & (guarded | {"*"}) == set()

@@ -1,13 +1,18 @@
-"""Everybody who may ask in the name of our tenant: a key of each scope, of none, of all; users of each role."""
+"""Everybody who may ask in the name of our tenant: a key of each scope, of none, of all; a user of each role."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import asyncpg
+import httpx
+from argon2 import PasswordHasher
 
-from isolation.tenant import SECRET_SHA256, Tenant
+from isolation.tenant import SECRET, SECRET_SHA256, Tenant
 
 PLATFORM_ADMIN = "platform_admin"
+API_KEY, ACCESS_TOKEN, INGRESS_TOKEN = "ApiKey", "AccessToken", "IngressToken"
+ROLES = ("viewer", "operator", "admin", "owner")
+PASSWORD = "three blue parking meters"
 
 
 @dataclass(frozen=True)
@@ -18,7 +23,7 @@ class Caller:
     headers: Mapping[str, str] = field(default_factory=dict)
     scopes: frozenset[str] = frozenset()
     platform_admin: bool = False
-    credential: str = "ApiKey"
+    credential: str = API_KEY
 
     def may(self, rights: Iterable[frozenset[str]]) -> bool:
         """Whether one of these sets of scopes is covered."""
@@ -51,3 +56,26 @@ async def make_key(
         *(tenant.id, tenant.key_id(name), tenant.word, SECRET_SHA256, given, admin),
     )
     return Caller(name, {"X-API-Key": tenant.key(name)}, frozenset(given), admin)
+
+
+def integration_of(tenant: Tenant) -> Caller:
+    """Whoever delivers events for the tenant over HTTP."""
+    token = f"it_{tenant.key_id('ingress')}_{SECRET}"
+    return Caller("integration", {"Authorization": f"Bearer {token}"}, credential=INGRESS_TOKEN)
+
+
+async def make_users(connection: asyncpg.Connection, tenant: Tenant, client: httpx.AsyncClient) -> list[Caller]:
+    """A user of each role, logged in; what he may do is what the gateway tells him that he may."""
+    hashed = PasswordHasher(time_cost=2, memory_cost=19 << 10, parallelism=1).hash(PASSWORD)
+    callers = []
+    for role in ROLES:
+        email = f"{role}.{tenant.email}"
+        await connection.execute(
+            "INSERT INTO gateway.users (tenant_id, email, name, password_hash, role) VALUES ($1, $2, $3, $4, $5)",
+            *(tenant.id, email, tenant.word, hashed, role),
+        )
+        answer = await client.post("/api/auth/login", json={"email": email, "password": PASSWORD})
+        headers = {"Authorization": f"Bearer {answer.raise_for_status().json()['access_token']}"}
+        known = (await client.get("/api/auth/me", headers=headers)).raise_for_status().json()
+        callers.append(Caller(f"user, {role}", headers, frozenset(known["scopes"]), credential=ACCESS_TOKEN))
+    return callers

@@ -4,6 +4,8 @@ In: the document. Out: for each operation, requests whose parameters and bodies 
 is walked as soon as it is served; a parameter whose meaning is unknown here fails the tests by its name.
 """
 
+import csv
+import io
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -107,7 +109,11 @@ class Operation:
                 asked[name] = value
             else:
                 headers[name] = str(value)
-        body = self._body(names, named)
+        content = self.description.get("requestBody", {}).get("content", {})
+        if "text/csv" in content:
+            text = self._csv(content["text/csv"]["example"], names, named)
+            return Request(self.method, path, asked, {**headers, "Content-Type": "text/csv"}, text, frozenset(named))
+        body = self._body(content, names, named)
         return Request(self.method, path, asked, headers, body, frozenset(named))
 
     def tenant_queries(self, names: Mapping[str, Any]) -> Iterator[str]:
@@ -116,13 +122,21 @@ class Operation:
             if parameter["in"] == "query" and not parameter.get("required") and parameter["name"] in names:
                 yield parameter["name"]
 
-    def _body(self, names: Mapping[str, Any], named: set[str]) -> Any:
-        content = self.description.get("requestBody", {}).get("content", {})
+    def _csv(self, example: str, names: Mapping[str, Any], named: set[str]) -> str:
+        """The example's first row, with what its columns name of a tenant."""
+        columns, values, *_ = list(csv.reader(io.StringIO(example)))
+        named.update(column for column in columns if column in names)
+        row = [names.get(column, value) for column, value in zip(columns, values, strict=True)]
+        text = io.StringIO()
+        csv.writer(text).writerows([columns, row])
+        return text.getvalue()
+
+    def _body(self, content: Mapping[str, Any], names: Mapping[str, Any], named: set[str]) -> Any:
         if "application/json" not in content:
             return None
         media = content["application/json"]
-        if "example" in media and "$ref" not in media["schema"]:
-            return media["example"]
+        if "example" in media and "properties" not in self._resolved(media["schema"]):
+            return chirpstack_names(media["example"], names, named)
         return self._value("body", media["schema"], names, named, "body")
 
     def _value(self, name: str, schema: Mapping[str, Any], names: Mapping[str, Any], named: set[str], what: str) -> Any:
@@ -153,6 +167,18 @@ class Operation:
             if choice.get("type") != "null":
                 return {**schema, **self._resolved(choice), "examples": schema.get("examples", choice.get("examples"))}
         return schema
+
+
+def chirpstack_names(example: Any, names: Mapping[str, Any], named: set[str]) -> Any:
+    """An example of ChirpStack's own JSON, with the application and the device of a tenant."""
+    meant = {"applicationId": "application_id", "devEui": "dev_eui"}
+    if not isinstance(example, dict):
+        return example
+    named.update(meant[key] for key in example if key in meant)
+    return {
+        key: names[meant[key]] if key in meant else chirpstack_names(value, names, named)
+        for key, value in example.items()
+    }
 
 
 def plain_value(name: str, schema: Mapping[str, Any]) -> Any:
