@@ -14,11 +14,10 @@ from parking_contracts.streams import STREAMS
 
 Json = dict[str, Any]
 
-# Whoever asks has no credential yet, brings one of another kind, or is a machine of the operator's.
+# Whoever asks has no credential yet, or is a machine of the operator's.
 PUBLIC = {
     *("/live", "/ready", "/health", "/metrics"),
-    *("/api/auth/register", "/api/auth/login", "/api/auth/refresh", "/api/auth/logout"),
-    *("/api/v6/webhooks/chirpstack", "/api/auth/jwks", "/api/auth/keys"),
+    *("/api/auth/register", "/api/auth/login", "/api/auth/refresh", "/api/auth/jwks"),
 }
 
 
@@ -59,7 +58,8 @@ def expected_errors(name: str, operation: Json) -> set[str]:
         return set()
     headers = {one["name"].lower() for one in operation.get("parameters", ()) if one["in"] == "header"}
     expected = {"400", "422", "500", "503", "504"}
-    expected |= {"401", "403", "429"} if operation["security"] else set()
+    has_caller = any("ApiKey" in one for one in operation["security"])
+    expected |= {"401", "403", "429"} if has_caller else set()
     expected |= {"413", "415"} if "requestBody" in operation else set()
     expected |= {"404"} if "{" in name else set()
     expected |= {"412"} if "if-match" in headers else set()
@@ -96,6 +96,8 @@ async def test_every_body_and_answer_has_an_example_that_its_schema_allows(docum
     maker = ExampleMaker(document["components"]["schemas"])
     for name, operation in operations(document):
         for where, content in contents(document, operation):
+            if content["schema"].get("format") == "binary":
+                continue  # no bytes in JSON
             with subtests.test(f"{name} {where}"):
                 if not examples(content):
                     with pytest.raises(NoExampleError) as lacking:
@@ -116,7 +118,9 @@ PAGES = {"/docs": "/openapi.json", "/docs/bus": "/asyncapi.json", "/": "/docs"}
 
 
 async def test_the_pages_ask_no_other_host_and_run_no_script(gateway, subtests) -> None:
-    async with httpx.AsyncClient(base_url=gateway.url, trust_env=False, headers={"Accept": "text/html"}) as stranger:
+    async with httpx.AsyncClient(
+        base_url=gateway.url, trust_env=False, timeout=60, headers={"Accept": "text/html"}
+    ) as stranger:
         for path, linked in PAGES.items():
             with subtests.test(path):
                 answer = await stranger.get(path)

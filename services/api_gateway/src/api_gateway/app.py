@@ -77,8 +77,8 @@ def build_app(gateway: Gateway, health: Health) -> ASGIApp:
         version=VERSION,
         description=introduction(),
         openapi_tags=TAGS,
-        openapi_url=openapi.PATH,
-        docs_url=None,  # FastAPI's pages load their scripts from another host; ours are in documents/
+        openapi_url=None,  # served by documents/, like its pages
+        docs_url=None,  # FastAPI's own load their scripts from another host
         redoc_url=None,
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,

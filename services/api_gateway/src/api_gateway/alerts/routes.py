@@ -45,7 +45,7 @@ async def list_alerts(
 
 @router.get("/{alert_id}", responses=READ_ONE)
 async def get_alert(caller: AlertsReader, database: Database, alert_id: AlertId) -> Alert:
-    """One alert."""
+    """One alert, open or closed, and who has taken note of it."""
     row = await queries.get_alert(database, caller.tenant_id, alert_id)
     if row is None:
         raise not_found("alert", alert_id)

@@ -1,9 +1,13 @@
-"""Routes of the documents: public, rendered once, without scripts and without a network."""
+"""Routes of the documents: public, each made once, without scripts and without a network.
+
+Describing the whole API takes most of a second of work: it is done when first asked for, in a thread, so that neither
+the start nor the live events of others wait for it.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
-from functools import cache
 from importlib import resources
 
 import msgspec
@@ -34,38 +38,48 @@ ADDRESSES = {
 Handler = Callable[[Request], Awaitable[Response]]
 
 
+class _Made:
+    """Text that is made once, in a thread."""
+
+    def __init__(self, make: Callable[[], bytes]) -> None:
+        self._make = make
+        self._making: asyncio.Task[bytes] | None = None
+
+    async def text(self) -> bytes:
+        if self._making is None:
+            self._making = asyncio.create_task(asyncio.to_thread(self._make))
+        # Whoever asks may go; the others still wait for the same text.
+        return await asyncio.shield(self._making)
+
+
 def document_routes(app: FastAPI) -> list[Route]:
     """The index, both documents and their pages."""
+    return [
+        Route("/", _index),
+        Route("/docs/style.css", _style),
+        Route(openapi.PATH, _giving_json(lambda: msgspec.json.encode(app.openapi()))),
+        Route(asyncapi.PATH, _giving_json(lambda: msgspec.json.encode(asyncapi.describe_bus()))),
+        Route("/docs", _showing(lambda: rest_page(app.openapi()).encode())),
+        Route("/docs/bus", _showing(lambda: bus_page(asyncapi.describe_bus()).encode())),
+    ]
 
-    @cache
-    def rest() -> bytes:
-        return rest_page(app.openapi()).encode()
 
-    @cache
-    def bus() -> bytes:
-        return bus_page(asyncapi.describe_bus()).encode()
+def _giving_json(make: Callable[[], bytes]) -> Handler:
+    made = _Made(make)
 
-    @cache
-    def bus_document() -> bytes:
-        return msgspec.json.encode(asyncapi.describe_bus())
+    async def give(_request: Request) -> Response:
+        return Response(await made.text(), media_type="application/json")
 
-    async def show_rest(_request: Request) -> Response:
-        return HTMLResponse(rest(), headers=PAGE_HEADERS)
+    return give
 
-    async def show_bus(_request: Request) -> Response:
-        return HTMLResponse(bus(), headers=PAGE_HEADERS)
 
-    async def give_bus_document(_request: Request) -> Response:
-        return Response(bus_document(), media_type="application/json")
+def _showing(make: Callable[[], bytes]) -> Handler:
+    made = _Made(make)
 
-    handlers: dict[str, Handler] = {
-        "/": _index,
-        "/docs": show_rest,
-        "/docs/bus": show_bus,
-        "/docs/style.css": _style,
-        asyncapi.PATH: give_bus_document,
-    }
-    return [Route(path, handler) for path, handler in handlers.items()]
+    async def show(_request: Request) -> Response:
+        return HTMLResponse(await made.text(), headers=PAGE_HEADERS)
+
+    return show
 
 
 async def _index(request: Request) -> Response:

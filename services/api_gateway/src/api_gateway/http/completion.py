@@ -73,7 +73,8 @@ def _tidy_parameters(operation: Json, maker: ExampleMaker) -> None:
 def _complete_errors(path: str, operation: Json) -> set[int]:
     """Give each status its shared response, unless the route describes it in words of its own; the statuses shared."""
     responses = operation["responses"]
-    expected = {*_ALWAYS, *(_WITH_CALLER if operation["security"] else ()), *(404,) * ("{" in path)}
+    has_caller = any("ApiKey" in one for one in operation["security"])
+    expected = {*_ALWAYS, *(_WITH_CALLER if has_caller else ()), *(404,) * ("{" in path)}
     expected |= set(_WITH_BODY) if "requestBody" in operation else set()
     expected |= {412} if _takes(operation, "if-match") else set()
     shared = set()

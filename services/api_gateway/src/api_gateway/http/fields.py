@@ -59,7 +59,6 @@ RequestId = Annotated[
     ),
 ]
 Limit = Annotated[int, Query(ge=1, le=1000, description="how many to return")]
-Offset = Annotated[int, Query(ge=0, le=10_000_000, description="how many to skip")]
 IncludeDeleted = Annotated[bool, Query(description="also what was deleted")]
 
 

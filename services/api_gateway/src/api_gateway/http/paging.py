@@ -7,6 +7,8 @@ from typing import Annotated
 from fastapi import Depends, Query, Request, Response
 from starlette.datastructures import URL
 
+from api_gateway.http.fields import Limit
+
 DEFAULT_LIMIT = 100
 OFFSET_LIMIT = 10_000_000
 LINK_HEADER = {"description": "the pages around this one: `next` and `prev`", "schema": {"type": "string"}}
@@ -42,7 +44,7 @@ class Page:
 def _page(
     request: Request,
     response: Response,
-    limit: Annotated[int, Query(ge=1, le=1000, description="how many to return")] = DEFAULT_LIMIT,
+    limit: Limit = DEFAULT_LIMIT,
     offset: Annotated[int, Query(ge=0, le=OFFSET_LIMIT, description="how many to skip")] = 0,
 ) -> Page:
     return Page(request, response, limit, offset)

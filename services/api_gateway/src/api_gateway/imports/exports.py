@@ -28,25 +28,34 @@ PAGES: dict[ImportKind, Page] = {
     "spaces": queries.spaces_after,
     "devices": queries.devices_after,
 }
-CSV: dict[str, Any] = {
-    "responses": READ | {200: {"description": "all rows", "content": {"text/csv": {"schema": {"type": "string"}}}}},
-    "response_class": StreamingResponse,
+EXAMPLES: dict[ImportKind, str] = {
+    "sites": "name,time_zone,latitude,longitude\r\nMarket Square,Europe/Berlin,52.5,13.4\r\n",
+    "spaces": "site,code,name,kind\r\nMarket Square,A-17,Bay A-17,ev\r\n",
+    "devices": "dev_eui,name,codec\r\n70b3d57ed0061a2b,Bay A-17,bosch_tps110\r\n",
 }
 
 
-@router.get("/sites", **CSV)
+def _csv(kind: ImportKind) -> dict[str, Any]:
+    content = {"text/csv": {"schema": {"type": "string"}, "example": EXAMPLES[kind]}}
+    return {
+        "responses": READ | {200: {"description": "all rows", "content": content}},
+        "response_class": StreamingResponse,
+    }
+
+
+@router.get("/sites", **_csv("sites"))
 async def export_sites(caller: SitesReader, request: Request) -> StreamingResponse:
     """All live sites. A text that a spreadsheet would execute has an apostrophe before it; an import takes it off."""
     return await _export(request, caller, "sites")
 
 
-@router.get("/spaces", **CSV)
+@router.get("/spaces", **_csv("spaces"))
 async def export_spaces(caller: SpacesReader, request: Request) -> StreamingResponse:
     """All live spaces. A text that a spreadsheet would execute has an apostrophe before it; an import takes it off."""
     return await _export(request, caller, "spaces")
 
 
-@router.get("/devices", **CSV)
+@router.get("/devices", **_csv("devices"))
 async def export_devices(caller: DevicesReader, request: Request) -> StreamingResponse:
     """What is set for all devices. A text that a spreadsheet would execute has an apostrophe before it."""
     return await _export(request, caller, "devices")

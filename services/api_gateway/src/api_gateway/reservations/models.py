@@ -75,7 +75,7 @@ class Reservation(BaseModel):
     obstructed_at: datetime | None = Field(description="when somebody else was seen to stand there")
     overstayed_at: datetime | None = Field(description="when its vehicle was seen to stay too long")
     ended_at: datetime | None = Field(description="when it let the space go")
-    cancel_reason: str
+    cancel_reason: str = Field(description="why it was cancelled, where that was said", examples=[""])
     created_by: str = Field(examples=["key:k3y1d001"])
     created_at: datetime
     updated_at: datetime
@@ -161,7 +161,7 @@ class Availability(BaseModel):
     space_id: UUID
     available: bool
     conflicts: list[Conflict] = Field(description="the first 20 times within it in which the space is taken")
-    reason: str = Field(description="what stands against it, in words; empty when nothing does")
+    reason: str = Field(description="what stands against it, in words; empty when nothing does", examples=[""])
     state: SpaceState = Field(description="what is shown for the space now")
 
 

@@ -24,7 +24,10 @@ class AuditEntry(BaseModel):
         examples=["PATCH /api/v6/spaces/{space_id}"],
     )
     path: str = Field(examples=["/api/v6/spaces/7b9c1c1e-2f64-4a0e-9a3c-4b1d0c3f5a77"])
-    request_id: str = Field(description="leads to the logs and to the history of what was changed")
+    request_id: str = Field(
+        description="leads to the logs and to the history of what was changed",
+        examples=["0c9f6f3e-6a0b-4a3e-8f7a-3f1d2c5b9e10"],
+    )
     address: str = Field(description="the client's", examples=["203.0.113.7"])
     status: int | None = Field(description="the HTTP status it ended with; null: under way, or cut off by a crash")
     ended_at: datetime | None = Field(description="when it ended")
