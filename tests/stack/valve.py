@@ -20,25 +20,27 @@ class Valve:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
+        server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self._server_port)
+        down = asyncio.create_task(_pass_on(server_reader, writer))
         with contextlib.suppress(OSError, asyncio.CancelledError):
-            server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self._server_port)
-            down = asyncio.create_task(_pass_on(server_reader, writer))
-            self._tasks.add(down)
             while data := await reader.read(CHUNK):
                 if not self.is_shut:
                     server_writer.write(data)
                     await server_writer.drain()
-            server_writer.close()
-        writer.close()
+        down.cancel()
+        for each in (server_writer, writer):
+            each.transport.abort()
+        self._tasks.discard(task)
 
     async def close(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        while self._tasks:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.wait(self._tasks)
 
 
 async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, asyncio.CancelledError):
         while data := await reader.read(CHUNK):
             writer.write(data)
             await writer.drain()

@@ -71,6 +71,8 @@ class Outgoing:
 
     async def check(self) -> str | None:
         """A warning of /health: events wait to become webhooks."""
+        if await self._bus.check() is not None:
+            return None  # said by the check of the bus itself
         try:
             jetstream = (await self._bus.opened()).jetstream()
             waiting = [(await jetstream.consumer_info(stream.name, SERVICE)).num_pending or 0 for stream in FOLLOWED]
