@@ -122,6 +122,21 @@ CREATE POLICY platform_admin ON gateway.audit_outcomes FOR SELECT TO api_gateway
 GRANT SELECT ON gateway.audit_outcomes TO api_gateway_request;
 GRANT SELECT, INSERT ON gateway.audit_outcomes TO api_gateway;
 
+-- Answers to repeated requests for what the gateway itself owns.
+CREATE TABLE gateway.inbox (
+    tenant_id       uuid NOT NULL,
+    caller          text NOT NULL,
+    idempotency_key text NOT NULL,
+    body_sha256     text NOT NULL,
+    reply           bytea NOT NULL,
+    answered_at     timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (tenant_id, caller, idempotency_key)
+);
+CREATE INDEX inbox_answered ON gateway.inbox (answered_at);
+CALL gateway.isolate('gateway.inbox', '{api_gateway_request}', '{api_gateway}');
+GRANT SELECT, INSERT ON gateway.inbox TO api_gateway_request;
+GRANT SELECT, DELETE ON gateway.inbox TO api_gateway;
+
 -- A platform admin sees all tenants. A request may insert the tenant that its transaction works for, and no other.
 CREATE POLICY platform_admin ON gateway.tenants FOR SELECT TO api_gateway_request
     USING ((SELECT gateway.is_platform_admin()));

@@ -86,6 +86,18 @@ async def test_a_key_may_do_no_more_than_who_makes_it(gateways: GatewayPair) -> 
     assert (unknown.status_code, unknown.json()["details"]["errors"][0]["field"]) == (422, "body.scopes.0")
 
 
+async def test_a_repeated_request_makes_one_key_and_tells_its_secret_once(gateways: GatewayPair) -> None:
+    admin = await gateways.somebody("admin")
+    headers = {**admin.headers, "Idempotency-Key": "make-screen"}
+    first, again = (
+        (await make(gateways, headers, "sites:read")).json(),
+        (await make(gateways, headers, "sites:read")).json(),
+    )
+    assert again == {**first, "key": None}
+    assert first["key"]
+    assert (await gateways.first.get(KEYS, headers=admin.headers)).json()["total"] == 1
+
+
 async def test_not_even_a_bug_makes_a_platform_admin(gateways: GatewayPair) -> None:
     tenant = await gateways.tenant()
     connection = await asyncpg.connect(gateways.database_url)

@@ -47,6 +47,14 @@ async def test_a_tenant_is_made_once_or_not_at_all(gateways: GatewayPair) -> Non
     assert (await gateways.first.post(TENANTS, json=half, headers=gateways.admin)).status_code == 422
 
 
+async def test_a_repeated_request_makes_one_tenant(gateways: GatewayPair) -> None:
+    headers = {**gateways.admin, "Idempotency-Key": uuid.uuid4().hex}
+    answers = [await gateways.first.post(TENANTS, json={"name": "Westside"}, headers=headers) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [201, 201]
+    assert answers[0].json() == answers[1].json()
+    assert await gateways.sql.fetchval("SELECT count(*) FROM gateway.tenants WHERE name = 'Westside'") == 1
+
+
 async def test_registration_is_closed_unless_opened(gateways: GatewayPair) -> None:
     answer = await gateways.first.post("/api/auth/register", json=registration())
     assert (answer.status_code, answer.json()["code"]) == (403, "AUTHORIZATION_ERROR")

@@ -175,3 +175,17 @@ async def test_users_of_another_tenant_are_not_there(gateways: GatewayPair) -> N
     assert (await gateways.first.delete(path, headers=owner.headers)).status_code == 404
     listed = (await gateways.first.get(USERS, headers=owner.headers)).json()
     assert [one["id"] for one in listed["items"]] == [str(owner.id)]
+
+
+async def test_a_repeated_request_adds_one_user_and_answers_alike(gateways: GatewayPair) -> None:
+    admin = await gateways.somebody("admin")
+    body = {"email": f"{uuid.uuid4().hex}@example.com", "name": "New", "role": "viewer", "password": PASSWORD}
+    headers = {**admin.headers, "Idempotency-Key": "add-new"}
+    clients = [gateways.first, gateways.second] * 4
+    answers = await asyncio.gather(*(client.post(USERS, json=body, headers=headers) for client in clients))
+    assert {answer.status_code for answer in answers} == {201}
+    assert len({answer.text for answer in answers}) == 1
+    other = await gateways.first.post(USERS, json={**body, "name": "Other"}, headers=headers)
+    assert (other.status_code, other.json()["code"]) == (422, "IDEMPOTENCY_KEY_REUSED")
+    stored = await gateways.sql.fetchval("SELECT string_agg(i::text, '') FROM gateway.inbox i")
+    assert PASSWORD not in stored

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from uuid import UUID
 
 import asyncpg
@@ -69,6 +70,11 @@ async def insert_key(connection: Connection, tenant_id: UUID, key_id: str, diges
         key_id,
         digest,
     )
+
+
+async def delete_old_answers(connection: Connection, *, keep: timedelta) -> None:
+    """Forget the answers to requests that nobody repeats any more."""
+    await connection.execute("DELETE FROM gateway.inbox WHERE answered_at < now() - $1::interval", keep)
 
 
 async def any_user(connection: Connection, tenant_id: UUID) -> bool:

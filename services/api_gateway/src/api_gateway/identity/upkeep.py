@@ -1,4 +1,4 @@
-"""What identity forgets by itself: ended sessions, refresh tokens used up long ago, old failures to log in."""
+"""What identity forgets by itself: ended sessions, used refresh tokens, old answers and failures to log in."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from api_gateway.identity import queries as identity
 from api_gateway.identity.sessions import queries as sessions
 from api_gateway.identity.throttle import queries as throttle
 from api_gateway.identity.throttle.throttle import KNOWN_FOR
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from api_gateway.settings import Settings
 
 EVERY_SECONDS = 3600.0
-# So long is a used token that comes again recognised as reuse, and an ended session shown.
+# So long is a used token that comes again recognised as reuse, an ended session shown, and a request repeatable.
 KEEP = timedelta(days=7)
 
 
@@ -26,6 +27,7 @@ async def keep_up(pool: Pool, settings: Settings) -> None:
         try:
             async with pool.acquire(timeout=settings.database_acquire_seconds) as connection:
                 await sessions.delete_old_sessions(connection, keep=KEEP)
+                await identity.delete_old_answers(connection, keep=KEEP)
                 await throttle.delete_old_buckets(connection, keep=KNOWN_FOR)
         except DATABASE_AWAY:
             continue

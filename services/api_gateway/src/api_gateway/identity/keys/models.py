@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
 
-from api_gateway.http.fields import Body, Name
+from api_gateway.http.fields import Body, Name, RequestId
 from api_gateway.identity.authentication import SCOPES
 
 _NOUNS = {scope.partition(":")[0] for scope in SCOPES}
@@ -45,15 +45,11 @@ class ApiKey(BaseModel):
 class MadeApiKey(ApiKey):
     """A key that was made just now."""
 
-    key: str = Field(
-        description="`pk_<id>_<secret>`, shown this once: send it as X-API-Key",
+    key: str | None = Field(
+        description="`pk_<id>_<secret>`, shown this once: send it as X-API-Key. Null where a repeated Idempotency-Key "
+        "gets the first answer again, as the secret is stored nowhere: if you have lost it, revoke the key",
         examples=["pk_4f1c0b9a7d2e_Zq2b1Q0m8ZtY4d9mJ3cXwP6nR5vK7hL0aE1gT2iU4oM"],
     )
-
-    @classmethod
-    def of(cls, key: ApiKey, text: str) -> Self:
-        """The key with its secret."""
-        return cls(**key.model_dump(), key=text)
 
 
 class ApiKeyPage(BaseModel):
@@ -72,3 +68,4 @@ class NewApiKey(Body):
     scopes: list[Scope] = Field(min_length=1, max_length=100, description="what it may do; `<noun>:*` and `*` work too")
     platform_admin: bool = Field(default=False, description="only a platform admin may make such a key")
     expires_at: AwareDatetime | None = Field(default=None, description="when it is to end by itself; null: never")
+    request_id: RequestId = None

@@ -17,6 +17,7 @@ from api_gateway.identity.authentication import SCOPES, ApiKeysReader, ApiKeysWr
 from api_gateway.identity.database import Database
 from api_gateway.identity.keys import queries
 from api_gateway.identity.keys.models import ApiKey, ApiKeyPage, MadeApiKey, NewApiKey
+from api_gateway.identity.once import Once
 from parking_contracts.errors import ErrorCode
 
 PATH = "/api/v6/api-keys"
@@ -50,7 +51,9 @@ async def get_api_key(caller: ApiKeysReader, database: Database, key_id: KeyId) 
 
 
 @router.post("", status_code=201, responses=WRITE)
-async def create_api_key(caller: ApiKeysWriter, database: Database, body: NewApiKey, response: Response) -> MadeApiKey:
+async def create_api_key(
+    caller: ApiKeysWriter, database: Database, once: Once, body: NewApiKey, response: Response
+) -> MadeApiKey:
     """Make a key; its secret is in this answer and nowhere else. It may do no more than the caller."""
     _require_own(caller, body)
     if body.expires_at is not None and body.expires_at <= datetime.now(UTC):
@@ -60,19 +63,24 @@ async def create_api_key(caller: ApiKeysWriter, database: Database, body: NewApi
     parsed = parse_key(text)
     assert parsed is not None  # noqa: S101  just made
     key_id, digest = parsed
-    row = await queries.insert_key(
-        database,
-        caller.tenant_id,
-        key_id,
-        digest,
-        name=body.name,
-        scopes=sorted(set(body.scopes)),
-        platform_admin=body.platform_admin,
-        created_by=caller.name,
-        expires_at=body.expires_at,
-    )
-    response.headers["Location"] = f"{PATH}/{key_id}"
-    return MadeApiKey.of(ApiKey(**row), text)
+
+    async def add() -> ApiKey:
+        row = await queries.insert_key(
+            database,
+            caller.tenant_id,
+            key_id,
+            digest,
+            name=body.name,
+            scopes=sorted(set(body.scopes)),
+            platform_admin=body.platform_admin,
+            created_by=caller.name,
+            expires_at=body.expires_at,
+        )
+        return ApiKey(**row)
+
+    made = ApiKey.model_validate_json(await once.carry_out(database, caller, body, add))
+    response.headers["Location"] = f"{PATH}/{made.id}"
+    return MadeApiKey(**made.model_dump(), key=text if made.id == key_id else None)
 
 
 @router.delete("/{key_id}", status_code=204, responses=WRITE)

@@ -69,7 +69,6 @@ async def refresh(
         Header(
             pattern=KEY_PATTERN,
             description="a random one per refresh: a lost answer can then be asked for again with the same token",
-            examples=["5f0c3a52-6d7e-4a0e-8a53-0d9b1f6f5b0e"],
         ),
     ] = None,
 ) -> Tokens:

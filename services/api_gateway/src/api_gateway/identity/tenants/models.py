@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field, model_validator
 
-from api_gateway.http.fields import Body, Name
+from api_gateway.http.fields import Body, Name, RequestId
 from api_gateway.identity.users.models import Email, NewPassword
 
 
@@ -37,6 +37,7 @@ class NewTenant(Body):
     owner_email: Email | None = Field(default=None, description="who is to own it")
     owner_name: Name | None = None
     owner_password: NewPassword | None = Field(default=None, description="his first password")
+    request_id: RequestId = None
 
     @model_validator(mode="after")
     def _owner_is_whole(self) -> Self:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, Field
 
-from api_gateway.http.fields import Body, Name, absent
+from api_gateway.http.fields import Body, Name, RequestId, absent
 from api_gateway.identity.credentials import EMAIL, LENGTH
 from api_gateway.identity.roles import Role
 
@@ -74,6 +74,7 @@ class NewUser(Body):
     name: Name
     role: RoleField
     password: NewPassword
+    request_id: RequestId = None
 
 
 class UserChanges(Body):

@@ -17,6 +17,7 @@ from api_gateway.http.routes import JsonRoute
 from api_gateway.http.sorting import sort_by
 from api_gateway.identity.authentication import SCOPES, Caller, UsersReader, UsersWriter
 from api_gateway.identity.database import Database, transaction_of
+from api_gateway.identity.once import Once
 from api_gateway.identity.roles import Role
 from api_gateway.identity.sessions.queries import revoke_sessions
 from api_gateway.identity.sessions.sessions import Ended
@@ -43,7 +44,7 @@ async def list_users(
 
 @router.get("/{user_id}", responses=READ_ONE)
 async def get_user(caller: UsersReader, database: Database, user_id: UserId, response: Response) -> User:
-    """One user."""
+    """One user of the tenant, without anything secret."""
     row = await queries.get_user(database, caller.tenant_id, user_id)
     if row is None:
         raise not_found("user", user_id)
@@ -52,12 +53,13 @@ async def get_user(caller: UsersReader, database: Database, user_id: UserId, res
 
 
 @router.post("", status_code=201, responses=WRITE)
-async def create_user(caller: UsersWriter, request: Request, body: NewUser, response: Response) -> User:
+async def create_user(caller: UsersWriter, request: Request, once: Once, body: NewUser, response: Response) -> User:
     """Add a user, with a role up to the caller's own; `Location` names him."""
     require_reach(caller, body.role, SCOPES)
     require_strength(body.password, body.email, "body.password")
     password_hash = await gateway_of(request).passwords.hash(body.password)
-    async with transaction_of(request, caller) as connection:
+
+    async def add() -> User:
         row = await queries.insert_user(
             connection,
             caller.tenant_id,
@@ -66,11 +68,16 @@ async def create_user(caller: UsersWriter, request: Request, body: NewUser, resp
             password_hash=password_hash,
             role=body.role,
         )
-    if row is None:
-        raise email_taken()
-    response.headers["Location"] = f"{PATH}/{row['id']}"
-    show_revision(response, row["updated_at"])
-    return User(**row)
+        if row is None:
+            raise email_taken()
+        return User(**row)
+
+    async with transaction_of(request, caller) as connection:
+        answer = await once.carry_out(connection, caller, body, add, undigested="password")
+    user = User.model_validate_json(answer)
+    response.headers["Location"] = f"{PATH}/{user.id}"
+    show_revision(response, user.updated_at)
+    return user
 
 
 @router.patch("/{user_id}", responses=WRITE)

@@ -1,0 +1,97 @@
+"""Idempotent writes of what the gateway itself owns: the answer is committed with its effect, and given again.
+
+As the owners of the other nouns do it: the same key and body replay the first answer, the same key with another body is
+refused, a simultaneous request waits. What was refused has had no effect, and is tried again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+import msgspec
+from fastapi import Depends, Header, Request
+from pydantic import BaseModel
+
+from api_gateway.http.commands import KEY_PATTERN
+from api_gateway.http.problems import ProblemError, refused
+from api_gateway.identity.authentication import Caller
+from parking_chassis.inbox import answer_once
+from parking_chassis.postgres import Connection
+from parking_contracts.command import Command
+from parking_contracts.errors import Accepted, ErrorCode
+
+SCHEMA = "gateway"
+
+
+class OnceOnly:
+    """The idempotency key of one HTTP request."""
+
+    def __init__(self, request: Request, key: str | None) -> None:
+        self._request = request
+        self._key = key
+
+    async def carry_out(
+        self,
+        connection: Connection,
+        caller: Caller,
+        body: BaseModel,
+        act: Callable[[], Awaitable[BaseModel]],
+        *,
+        undigested: str = "",
+    ) -> bytes:
+        """The answer of `act` as JSON, or the one that this key got before, in a transaction of the caller's tenant.
+
+        Args:
+            connection: The transaction of the effect.
+            caller: Whose key it is.
+            body: What was asked; another one under the same key is refused.
+            act: Makes the effect; a ProblemError undoes it, and nothing is remembered.
+            undigested: The field of the body that holds a password: no quick digest of it may be stored.
+
+        Raises:
+            ProblemError: IDEMPOTENCY_KEY_REUSED or REQUEST_IN_FLIGHT, or as `act` does.
+        """
+        asked = body.model_dump_json(exclude={undigested, "request_id"}).encode()
+        command = Command(
+            tenant_id=caller.tenant_id,
+            caller=caller.name,
+            request_id=self._request.state.request_id,
+            body=None,
+            idempotency_key=self._chosen(getattr(body, "request_id", None)),
+            body_sha256=hashlib.sha256(self._request.url.path.encode() + b"\0" + asked).hexdigest(),
+        )
+
+        async def accept() -> Accepted:
+            return Accepted(result=msgspec.Raw((await act()).model_dump_json().encode()))
+
+        reply = await answer_once(connection, SCHEMA, command, accept)
+        if isinstance(reply, Accepted):
+            return bytes(reply.result)
+        raise refused(reply)
+
+    def _chosen(self, request_id: str | None) -> str | None:
+        if self._key is not None and request_id is not None and self._key != request_id:
+            raise ProblemError(
+                ErrorCode.VALIDATION_ERROR, "Idempotency-Key and request_id name two different keys: send one of them"
+            )
+        return self._key or request_id
+
+
+def _once(
+    request: Request,
+    idempotency_key: Annotated[
+        str | None,
+        Header(
+            pattern=KEY_PATTERN,
+            # No `examples`: tools that send them would reuse one key with many bodies.
+            description="Makes a retry harmless: the same key with the same body answers as the first time; "
+            "for example `7f9c-add-ada`",
+        ),
+    ] = None,
+) -> OnceOnly:
+    return OnceOnly(request, idempotency_key)
+
+
+Once = Annotated[OnceOnly, Depends(_once)]
