@@ -128,17 +128,20 @@ async def gateways(
         }
         with tempfile.TemporaryDirectory(prefix="parkstream-gateways-") as logs:
             pair = tuple(Service("api_gateway", environment, Path(logs) / f"gateway-{n}.log") for n in (1, 2))
-            for one in pair:
-                one.spawn()
-            await asyncio.gather(*(one.wait_ready(BUSY_MACHINE_SECONDS) for one in pair))
             connection = await asyncpg.connect(url)
-            async with client(pair[0]) as first, client(pair[1]) as second:
-                yield GatewayPair(url, account.url, connection, (pair[0], pair[1]), first, second, environment)
-            await connection.close()
-            await account.close()
-            for one in pair:
-                one.stop()
-                print(f"--- log of {one.log.stem}\n{child.last_lines(one.log, 200)}")  # noqa: T201  pytest shows it
+            try:
+                for one in pair:
+                    one.spawn()
+                await asyncio.gather(*(one.wait_ready(BUSY_MACHINE_SECONDS) for one in pair))
+                async with client(pair[0]) as first, client(pair[1]) as second:
+                    yield GatewayPair(url, account.url, connection, (pair[0], pair[1]), first, second, environment)
+            finally:
+                await connection.close()
+                await account.close()
+                for one in pair:
+                    if one.process is not None:
+                        one.stop()
+                    print(f"--- log of {one.log.stem}\n{child.last_lines(one.log, 200)}")  # noqa: T201  pytest shows it
 
 
 def client(service: Service) -> httpx.AsyncClient:

@@ -100,7 +100,7 @@ async def test_tokens_that_have_run_out_or_lack_a_claim_are_401(gateways: Gatewa
     key = await private_key(gateways, kid)
     lacking = {name: {k: v for k, v in claims.items() if k != name} for name in claims}
     wrong = {
-        "expired": {**claims, "exp": int(time.time()) - 1},
+        "expired": {**claims, "exp": int(time.time()) - 60},
         "issued tomorrow": {**claims, "iat": int(time.time()) + 86400},
         "of another issuer": {**claims, "iss": "somebody"},
         "for somebody else": {**claims, "aud": "another-api"},

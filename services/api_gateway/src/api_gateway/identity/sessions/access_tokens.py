@@ -18,6 +18,7 @@ ALGORITHM = "EdDSA"
 ISSUER = "parkstream"
 AUDIENCE = "parkstream-api"
 LENGTH_LIMIT = 2000
+LEEWAY_SECONDS = 10  # clocks of replicas may differ
 _REQUIRED = ["iss", "aud", "sub", "sid", "tid", "iat", "exp"]
 
 
@@ -71,6 +72,7 @@ async def verify(keys: SigningKeys, token: str) -> Claims:
             algorithms=[ALGORITHM],
             audience=AUDIENCE,
             issuer=ISSUER,
+            leeway=LEEWAY_SECONDS,
             options={"require": _REQUIRED},
         )
         return Claims(UUID(claims["sub"]), UUID(claims["sid"]), UUID(claims["tid"]))
