@@ -261,6 +261,7 @@ async def test_what_was_shown_and_what_happened_are_told_apart(past) -> None:
     assert (stays["all"]["unknown"], stays["all"]["total"]) == (1, 1)
     assert (await past.refusal("at?at=2999-01-01T00:00:00Z"))[0] == 422
     assert (await past.refusal("at?at=2026-05-04T10:00:00"))[0] == 422
+    assert (await past.refusal("at?at=0001-01-01T00:00:00%2B14:00"))[0] == 422
     assert (await past.refusal(f"at?at=2019-05-04T10:00:00Z&space={plain}"))[0] == 404
 
 

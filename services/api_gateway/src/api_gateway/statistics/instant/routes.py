@@ -25,6 +25,7 @@ from api_gateway.statistics.now import StateCounts
 
 router = APIRouter(prefix="/api/v6/statistics", tags=["statistics"], route_class=JsonRoute)
 CLOCKS_DIFFER = timedelta(seconds=60)
+FIRST_YEAR = 1970
 STATES = ("free", "occupied", "reserved", "maintenance", "unknown")
 
 
@@ -50,6 +51,8 @@ async def read_state_at(
     """
     if at > datetime.now(UTC) + CLOCKS_DIFFER:
         raise refused("at", "lies in the future")
+    if at.year < FIRST_YEAR:
+        raise refused("at", f"lies before {FIRST_YEAR}")
     of_stays = basis is Basis.STAYS
     found = None
     if space is not None:
