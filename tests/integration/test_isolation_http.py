@@ -17,7 +17,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from isolation.callers import Caller, integration_of, make_keys, make_users
+from isolation.callers import Caller, integration_of, log_in, make_keys, make_users
 from isolation.filling import TwoTenants, everything_of, fill
 from isolation.http_matrix import FORBIDDEN, UNAUTHENTICATED, HttpMatrix
 from isolation.openapi import Operation, operations
@@ -59,7 +59,7 @@ THOROUGH = {"key *", "user, owner", "nobody"}
 
 @dataclass
 class World:
-    """A running gateway and the owners behind it, two tenants, and everybody of the first."""
+    """A running gateway and the owners behind it, two tenants, and those of the first who have no session."""
 
     sql: asyncpg.Connection
     tenants: TwoTenants
@@ -70,11 +70,15 @@ class World:
     def matrix(self, title: str) -> HttpMatrix:
         return HttpMatrix(self.client, self.tenants, Tally(title))
 
-    def with_right(self, operation: Operation) -> list[Caller]:
+    async def everybody(self) -> list[Caller]:
+        """All of our tenant; its users in new sessions."""
+        return [*self.callers, *await log_in(self.tenants.ours, self.client)]
+
+    def with_right(self, operation: Operation, everybody: list[Caller]) -> list[Caller]:
         """Who may ask this; for a public route, somebody without any credential."""
         if operation.rights is None:
             return [Caller("nobody")]
-        known = [caller for caller in self.callers if caller.credential in operation.credentials]
+        known = [caller for caller in everybody if caller.credential in operation.credentials]
         able = [caller for caller in known if caller.may(operation.rights)]
         return sorted(able, key=lambda caller: caller.name not in THOROUGH)
 
@@ -101,8 +105,8 @@ async def world(postgres_server: Any, migrated_template: str, nats_pool: Any) ->
         await stack.enter_async_context(client)
         known = operations((await client.get("/openapi.json")).raise_for_status().json())
         scopes = {scope for operation in known for right in operation.rights or () for scope in right}
-        callers = await make_keys(sql, tenants.ours, scopes) + await make_users(sql, tenants.ours, client)
-        callers.append(integration_of(tenants.ours))
+        await make_users(sql, tenants.ours)
+        callers = [*await make_keys(sql, tenants.ours, scopes), integration_of(tenants.ours)]
         yield World(sql, tenants, known, callers, client)
 
 
@@ -125,9 +129,10 @@ async def side_by_side(attempts: Iterable[Awaitable[None]]) -> None:
 
 async def test_no_answer_tells_of_another_tenant(world: World, record_property):
     matrix = world.matrix("HTTP, routes x callers with the right x whose ids")
+    everybody = await world.everybody()
     before = await everything_of(world.sql, world.tenants.theirs)
     for operation in world.operations:
-        callers = world.with_right(operation)
+        callers = world.with_right(operation, everybody)
         assert callers, f"nobody may {operation}"
         for caller in callers:
             if caller.name in THOROUGH or len(callers) == 1:
@@ -144,6 +149,7 @@ async def test_no_answer_tells_of_another_tenant(world: World, record_property):
 
 async def test_who_lacks_the_right_gets_403_and_who_has_no_credential_401(world: World, record_property):
     matrix = world.matrix("HTTP, routes x callers without the right")
+    everybody = await world.everybody()
     strangers = [
         Caller("nobody"),
         Caller("a key that nobody has", {"X-API-Key": f"pk_{'0' * 16}_{'s' * 43}"}),
@@ -158,7 +164,7 @@ async def test_who_lacks_the_right_gets_403_and_who_has_no_credential_401(world:
     await side_by_side(
         matrix.try_without_right(caller, operation, FORBIDDEN)
         for operation in closed
-        for caller in world.callers
+        for caller in everybody
         if caller.credential in operation.credentials and not caller.may(operation.rights or ())
         if not caller.name.endswith(":*")
     )
@@ -168,9 +174,8 @@ async def test_who_lacks_the_right_gets_403_and_who_has_no_credential_401(world:
 
 
 async def test_what_the_roles_may_do_is_bounded(world: World):
-    may = {
-        caller.name.removeprefix("user, "): caller.scopes for caller in world.callers if caller.name.startswith("user")
-    }
+    users = await log_in(world.tenants.ours, world.client)
+    may = {caller.name.removeprefix("user, "): caller.scopes for caller in users}
     assert all(scope.endswith(":read") for scope in may["viewer"])
     guarded = {"users", "api_keys", "audit", "webhooks", "ingress_credentials", "tenants"}
     assert {scope.partition(":")[0] for scope in may["viewer"] | may["operator"]} & (guarded | {"*"}) == set()

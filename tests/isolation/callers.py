@@ -64,17 +64,22 @@ def integration_of(tenant: Tenant) -> Caller:
     return Caller("integration", {"Authorization": f"Bearer {token}"}, credential=INGRESS_TOKEN)
 
 
-async def make_users(connection: asyncpg.Connection, tenant: Tenant, client: httpx.AsyncClient) -> list[Caller]:
-    """A user of each role, logged in; what he may do is what the gateway tells him that he may."""
+async def make_users(connection: asyncpg.Connection, tenant: Tenant) -> None:
+    """A user of each role."""
     hashed = PasswordHasher(time_cost=2, memory_cost=19 << 10, parallelism=1).hash(PASSWORD)
-    callers = []
     for role in ROLES:
-        email = f"{role}.{tenant.email}"
         await connection.execute(
             "INSERT INTO gateway.users (tenant_id, email, name, password_hash, role) VALUES ($1, $2, $3, $4, $5)",
-            *(tenant.id, email, tenant.word, hashed, role),
+            *(tenant.id, f"{role}.{tenant.email}", tenant.word, hashed, role),
         )
-        answer = await client.post("/api/auth/login", json={"email": email, "password": PASSWORD})
+
+
+async def log_in(tenant: Tenant, client: httpx.AsyncClient) -> list[Caller]:
+    """A session of each user; what he may do is what the gateway tells him that he may."""
+    callers = []
+    for role in ROLES:
+        person = {"email": f"{role}.{tenant.email}", "password": PASSWORD}
+        answer = await client.post("/api/auth/login", json=person)
         headers = {"Authorization": f"Bearer {answer.raise_for_status().json()['access_token']}"}
         known = (await client.get("/api/auth/me", headers=headers)).raise_for_status().json()
         callers.append(Caller(f"user, {role}", headers, frozenset(known["scopes"]), credential=ACCESS_TOKEN))

@@ -209,7 +209,10 @@ def plain_value(name: str, schema: Mapping[str, Any]) -> Any:
 
 
 def operations(document: Mapping[str, Any]) -> list[Operation]:
-    """Every operation: those that only read first, then those that write, at last those that end something."""
+    """Every operation: reads, then deletions (nothing of others is among our own yet), then writes.
+
+    What ends a session comes last.
+    """
     schemas = document.get("components", {}).get("schemas", {})
     every = [
         Operation(method, path, description, schemas)
@@ -217,5 +220,5 @@ def operations(document: Mapping[str, Any]) -> list[Operation]:
         for method, description in methods.items()
         if method in METHODS
     ]
-    order = {"get": 0, "delete": 2}
-    return sorted(every, key=lambda one: (one.path.endswith("/logout"), order.get(one.method, 1)))
+    order = {"get": 0, "delete": 1}
+    return sorted(every, key=lambda one: (one.path.endswith("/logout"), order.get(one.method, 2)))

@@ -105,4 +105,11 @@ ROWS: Mapping[str, Callable[[Tenant], dict[str, Any]]] = {
         "state": "done",
         **{f"{stream}_{edge}": 1 for stream in ("spaces", "reservations") for edge in ("after", "position", "until")},
     },
+    "gateway.inbox": lambda t: {
+        "tenant_id": t.id,
+        "caller": f"key:{t.key_id()}",
+        "idempotency_key": t.word,
+        "body_sha256": t.word,
+        "reply": t.word.encode(),
+    },
 }
