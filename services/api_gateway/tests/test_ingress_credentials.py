@@ -33,6 +33,20 @@ async def test_secrets_are_shown_once_and_kept_as_digest_or_for_signing(api, sql
     assert (page["total"], page["items"]) == (1, [again])
 
 
+async def test_a_repetition_makes_nothing_and_shows_no_secret(api, sql) -> None:
+    again = {"Idempotency-Key": "make-acme"}
+    made = [(await api.post(PATH, json={"source": "acme"}, headers=again)).json() for _ in range(2)]
+    assert made[0]["id"] == made[1]["id"]
+    assert [one["token"] is None for one in made] == [False, True]
+    again = {"Idempotency-Key": "rotate-acme"}
+    rotate = f"{PATH}/{made[0]['id']}/rotate"
+    rotated = [(await api.post(rotate, json={"secret": "token"}, headers=again)).json() for _ in range(2)]
+    assert [one["token"] is None for one in rotated] == [False, True]
+    assert rotated[0]["previous_token_until"] == rotated[1]["previous_token_until"]
+    kept = await sql.fetchval("SELECT string_agg(reply::text, '') FROM gateway.inbox")
+    assert not any(one["token"] and one["token"].encode().hex() in kept for one in (*made, *rotated))
+
+
 async def test_a_revoked_credential_is_listed_on_request_and_frees_its_name_for_its_tenant(api, clerk) -> None:
     made = (await api.post(PATH, json={"source": "acme"})).json()
     for _ in range(2):

@@ -76,7 +76,7 @@ async def _lines(request: Request, caller: Caller, kind: ImportKind, rows: queri
     columns = [name for name in COLUMNS[kind] if name != "site_id"]
     yield ",".join(columns) + "\r\n"
     while rows:
-        yield write_lines(columns, rows)
+        yield write_lines(columns, map(dict, rows))
         rows = await _page(request, caller, kind, rows[-1]) if len(rows) == AT_ONCE else ()
 
 

@@ -14,6 +14,7 @@ from api_gateway.http.problems import ProblemError, not_found
 from api_gateway.http.routes import JsonRoute
 from api_gateway.identity.authentication import IngressCredentialsReader, IngressCredentialsWriter
 from api_gateway.identity.database import Database
+from api_gateway.identity.once import Once
 from api_gateway.ingress import queries
 from api_gateway.ingress.models import (
     CredentialId,
@@ -58,26 +59,36 @@ async def get_ingress_credential(
 
 @router.post("", status_code=201, responses=WRITE)
 async def create_ingress_credential(
-    caller: IngressCredentialsWriter, database: Database, body: NewIngressCredential, response: Response
+    caller: IngressCredentialsWriter, database: Database, once: Once, body: NewIngressCredential, response: Response
 ) -> ShownSecrets:
-    """Make a credential for one integration. Its token and its signing secret are shown in this answer alone."""
-    if body.source in RESERVED_SOURCES or await queries.is_source_taken(database, caller.tenant_id, body.source):
-        raise _taken(body.source)
+    """Make a credential for one integration. Its token and its signing secret are shown in this answer alone.
+
+    A repetition with the same Idempotency-Key answers without them.
+    """
     credential_id, signing_secret = make_id(), make_signing_secret()
     token, digest = make_token(credential_id)
-    row = await queries.insert_credential(
-        database,
-        caller.tenant_id,
-        credential_id,
-        source=body.source,
-        application_ids=body.application_ids,
-        token_sha256=digest,
-        signing_secret=signing_secret,
-    )
-    if row is None:
-        raise _taken(body.source)
-    response.headers["Location"] = f"{PATH}/{credential_id}"
-    return ShownSecrets(**row, token=token, signing_secret=spell_signing_secret(signing_secret))
+
+    async def add() -> IngressCredential:
+        if body.source in RESERVED_SOURCES or await queries.is_source_taken(database, caller.tenant_id, body.source):
+            raise _taken(body.source)
+        row = await queries.insert_credential(
+            database,
+            caller.tenant_id,
+            credential_id,
+            source=body.source,
+            application_ids=body.application_ids,
+            token_sha256=digest,
+            signing_secret=signing_secret,
+        )
+        if row is None:
+            raise _taken(body.source)
+        return IngressCredential(**row)
+
+    made = IngressCredential.model_validate_json(await once.carry_out(database, caller, body, add))
+    response.headers["Location"] = f"{PATH}/{made.id}"
+    if made.id != credential_id:
+        return ShownSecrets(**made.model_dump())
+    return ShownSecrets(**made.model_dump(), token=token, signing_secret=spell_signing_secret(signing_secret))
 
 
 @router.patch("/{credential_id}", responses=WRITE)
@@ -91,22 +102,26 @@ async def change_ingress_credential(
 
 @router.post("/{credential_id}/rotate", responses=WRITE)
 async def rotate_ingress_secret(
-    caller: IngressCredentialsWriter, database: Database, credential_id: CredentialId, body: Rotation
+    caller: IngressCredentialsWriter, database: Database, once: Once, credential_id: CredentialId, body: Rotation
 ) -> ShownSecrets:
-    """Make a new token or signing secret; the present one stays good for a while, so that no event is refused."""
-    signing_secret = make_signing_secret()
-    token, digest = make_token(credential_id)
-    is_token = body.secret == "token"  # noqa: S105  the kind, not a secret
-    row = await queries.replace_secret(
-        database,
-        caller.tenant_id,
-        credential_id,
-        body.secret,
-        digest if is_token else signing_secret,
-        timedelta(seconds=body.keep_old_seconds),
-    )
-    shown = {"token": token} if is_token else {"signing_secret": spell_signing_secret(signing_secret)}
-    return ShownSecrets(**_found(row, credential_id), **shown)
+    """Make a new token or signing secret; the present one stays good for a while, so that no event is refused.
+
+    A repetition with the same Idempotency-Key makes none, and answers without the one that was made.
+    """
+    shown: dict[str, str] = {}
+
+    async def replace() -> IngressCredential:
+        kept_for = timedelta(seconds=body.keep_old_seconds)
+        if body.secret == "token":  # noqa: S105  the kind, not a secret
+            shown["token"], kept = make_token(credential_id)
+        else:
+            kept = make_signing_secret()
+            shown["signing_secret"] = spell_signing_secret(kept)
+        row = await queries.replace_secret(database, caller.tenant_id, credential_id, body.secret, kept, kept_for)
+        return IngressCredential(**_found(row, credential_id))
+
+    done = IngressCredential.model_validate_json(await once.carry_out(database, caller, body, replace))
+    return ShownSecrets(**done.model_dump(), **shown)
 
 
 @router.delete("/{credential_id}", status_code=204, responses=WRITE)
