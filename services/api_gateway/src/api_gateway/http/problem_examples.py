@@ -39,6 +39,18 @@ _SAID: dict[ErrorCode, tuple[str, dict[str, Any]]] = {
         "the space is taken at that time",
         {"conflicts": [{"starts_at": "2026-05-04T10:00:00Z", "ends_at": "2026-05-04T12:00:00Z"}]},
     ),
+    ErrorCode.RESERVATION_NOT_ACTIVE: (
+        "the reservation is cancelled: only an active one can be changed",
+        {"status": "cancelled"},
+    ),
+    ErrorCode.RESERVATION_NOT_OPEN: (
+        "the reservation is not open yet; one may check in from 2026-05-04T09:45:00+00:00",
+        {"opens_at": "2026-05-04T09:45:00+00:00"},
+    ),
+    ErrorCode.RESERVATION_OPEN: (
+        "the reservation is open: its start is fixed; its end may still move",
+        {"field": "starts_at", "opened_at": "2026-05-04T09:45:00+00:00"},
+    ),
     ErrorCode.REQUEST_IN_FLIGHT: ("the same request is being carried out: ask again in a moment", {}),
     ErrorCode.IDEMPOTENCY_KEY_REUSED: ("this Idempotency-Key came with another body before", {}),
     ErrorCode.PRECONDITION_FAILED: (

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic.config import JsonDict
 
 from api_gateway.http.fields import Body, Document, RequestId, absent
 from parking_contracts.reservation import CheckedInBy, ReservationStatus
@@ -95,8 +96,20 @@ class ReservationPage(BaseModel):
     items: list[Reservation]
 
 
+EXAMPLE: JsonDict = {
+    "space_id": "9999d25b-e8ff-5c0d-bf36-fef25f4d95a2",
+    "starts_at": "2026-05-04T10:00:00+02:00",
+    "ends_at": "2026-05-04T12:00:00+02:00",
+    "email": "ada@example.org",
+    "phone": "+41791234567",
+    "metadata": {"plate": "ZH 1"},
+}
+
+
 class NewReservation(Body):
     """A booking: of one space (`space_id`), or of any that is free at a site (`site_id`, with `zone` and `kind`)."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
     space_id: UUID | None = Field(default=None, description="book this space")
     site_id: UUID | None = Field(default=None, description="book any free space of this site instead")
