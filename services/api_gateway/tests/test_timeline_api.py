@@ -190,6 +190,9 @@ async def test_a_timeline_has_bounds_in_time(api, story) -> None:
     bounds = {"from": (NOW - 20 * MINUTE).isoformat(), "to": (NOW - 10 * MINUTE).isoformat()}
     told = (await api.get(f"/api/v6/spaces/{story}/timeline", params=bounds)).json()["items"]
     assert [one["kind"] for one in told] == ["alert", "alert", "uplink", "reservation", "change", "arrival", "uplink"]
+    for beyond in ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2026-01-01T00:00:00"):
+        refused = await api.get(f"/api/v6/spaces/{story}/timeline", params={"from": beyond})
+        assert refused.status_code == 422
 
 
 async def test_nobody_reads_another_tenants_timeline_or_goes_on_with_its_cursor(api, registry, story) -> None:

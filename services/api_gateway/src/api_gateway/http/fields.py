@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
 from fastapi import Path, Query
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from parking_contracts.device import parse_eui
 
@@ -15,6 +16,13 @@ def _storable(text: str) -> str:
     if "\0" in text:
         raise ValueError("U+0000 cannot be stored")
     return text
+
+
+def _everywhere(moment: datetime) -> datetime:
+    """What PostgreSQL, Python and every offset from UTC can hold."""
+    if not 1970 <= moment.year < 9999:
+        raise ValueError("lies outside the years 1970 to 9998")
+    return moment
 
 
 def _eui(text: str) -> str:
@@ -31,6 +39,7 @@ def _small(document: dict[str, Any]) -> dict[str, Any]:
 
 
 Document = Annotated[dict[str, Any], AfterValidator(_small)]
+Instant = Annotated[AwareDatetime, AfterValidator(_everywhere)]
 FilterText = Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(_storable)]
 SearchText = Annotated[
     FilterText | None, Query(description="only those whose code or name holds this text, in any case", examples=["A-1"])

@@ -6,14 +6,13 @@ from typing import Annotated
 
 import asyncpg
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import AwareDatetime
 
 from api_gateway.alerts import queries as alert_queries
 from api_gateway.alerts.models import Alert
 from api_gateway.devices.readings import queries
 from api_gateway.devices.readings.models import Battery, DeviceHealth, Radio, Reading, ReadingPage
 from api_gateway.http.cursors import Cursor, make_cursor, read_cursor
-from api_gateway.http.fields import EuiPath, Limit
+from api_gateway.http.fields import EuiPath, Instant, Limit
 from api_gateway.http.openapi import READ_ONE
 from api_gateway.http.paging import link_next
 from api_gateway.http.problems import not_found
@@ -32,8 +31,8 @@ async def list_readings(
     request: Request,
     response: Response,
     dev_eui: EuiPath,
-    since: Annotated[AwareDatetime | None, Query(alias="from", description="received at this moment or later")] = None,
-    until: Annotated[AwareDatetime | None, Query(alias="to", description="received before this moment")] = None,
+    since: Annotated[Instant | None, Query(alias="from", description="received at this moment or later")] = None,
+    until: Annotated[Instant | None, Query(alias="to", description="received before this moment")] = None,
     cursor: Cursor = None,
     limit: Limit = 100,
 ) -> ReadingPage:

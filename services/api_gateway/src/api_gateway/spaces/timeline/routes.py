@@ -7,9 +7,9 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from pydantic import AwareDatetime
 
 from api_gateway.http.cursors import Cursor, make_cursor, read_cursor
+from api_gateway.http.fields import Instant
 from api_gateway.http.openapi import READ_ONE
 from api_gateway.http.paging import link_next
 from api_gateway.http.problems import not_found
@@ -35,8 +35,8 @@ async def show_timeline(
     request: Request,
     response: Response,
     space_id: Annotated[UUID, Path(description="the space's id, deleted or not")],
-    since: Annotated[AwareDatetime | None, Query(alias="from", description="at this moment or later")] = None,
-    until: Annotated[AwareDatetime | None, Query(alias="to", description="before this moment")] = None,
+    since: Annotated[Instant | None, Query(alias="from", description="at this moment or later")] = None,
+    until: Annotated[Instant | None, Query(alias="to", description="before this moment")] = None,
     cursor: Cursor = None,
     limit: Annotated[int, Query(ge=1, le=500, description="how many to return")] = 50,
 ) -> Timeline:
