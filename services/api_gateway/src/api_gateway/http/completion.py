@@ -1,7 +1,8 @@
 """What every operation of the OpenAPI document gets besides what its route says, in one place.
 
 In: the document as FastAPI makes it. Out: the same with a summary from the docstring, examples, the errors and headers
-that follow from what the route is (it takes a body, it has a caller, it guards by If-Match), and the probes.
+that follow from what the route is (it takes a body or a key for retries, it has a caller, it guards by If-Match), and
+the probes.
 """
 
 from __future__ import annotations
@@ -77,6 +78,7 @@ def _complete_errors(path: str, operation: Json) -> set[int]:
     expected = {*_ALWAYS, *(_WITH_CALLER if has_caller else ()), *(404,) * ("{" in path)}
     expected |= set(_WITH_BODY) if "requestBody" in operation else set()
     expected |= {412} if _takes(operation, "if-match") else set()
+    expected |= {409} if _takes(operation, "idempotency-key") else set()
     shared = set()
     for status in sorted(expected | {int(one) for one in responses if one >= "400"}):
         given = responses.get(str(status), {})
