@@ -28,7 +28,7 @@ class WebhookSettings(BaseSettings):
         description="the longest pause before each retry; the real one is drawn between nothing and it",
     )
     webhook_in_flight_count: int = Field(default=200, ge=1, le=2000, description="webhooks under way in one process")
-    webhook_endpoint_in_flight_count: int = Field(default=4, ge=1, le=100, description="of them to one endpoint")
+    webhook_endpoint_in_flight_count: int = Field(default=16, ge=1, le=100, description="of them to one endpoint")
     webhook_poll_seconds: float = Field(default=1.0, gt=0, description="how often due webhooks are looked for")
     webhook_disable_days: float = Field(
         default=5.0, gt=0, description="an endpoint with nothing but failures for this long is disabled"

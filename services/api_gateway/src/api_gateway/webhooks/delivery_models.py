@@ -21,7 +21,7 @@ StateFilter = Annotated[DeliveryState | None, Query(description="only those in t
 DeliveryLimit = Annotated[int, Query(ge=1, le=200, description="how many to return")]
 
 
-class Delivery(BaseModel):
+class WebhookDelivery(BaseModel):
     """One event on its way to one endpoint."""
 
     id: UUID
@@ -46,14 +46,14 @@ class Delivery(BaseModel):
     finished_at: datetime | None = Field(description="when it was delivered, given up or cancelled")
 
 
-class DeliveryPage(BaseModel):
+class WebhookDeliveryPage(BaseModel):
     """Some of an endpoint's deliveries, newest first."""
 
-    items: list[Delivery]
+    items: list[WebhookDelivery]
     next_cursor: NextCursor
 
 
-class Attempt(BaseModel):
+class WebhookAttempt(BaseModel):
     """One request to the receiver."""
 
     number: int = Field(examples=[1])
@@ -63,17 +63,17 @@ class Attempt(BaseModel):
     error: str | None = Field(description="what went wrong", examples=[None])
 
 
-class DeliveryDetails(Delivery):
+class WebhookDeliveryDetails(WebhookDelivery):
     """A delivery with what is sent and what became of it."""
 
     body: str = Field(
         description="what is posted, byte for byte",
         examples=['{"type":"space.state_changed","timestamp":"2026-05-04T10:00:00+00:00","data":{"state":"occupied"}}'],
     )
-    attempt_log: list[Attempt] = Field(description="the newest 100, in order")
+    attempt_log: list[WebhookAttempt] = Field(description="the newest 100, in order")
 
 
-class NewReplay(Body):
+class NewWebhookReplay(Body):
     """From where events are sent again, to where the streams stand now: `after` an event id, or `since` a time."""
 
     after: str | None = Field(
@@ -91,7 +91,7 @@ class NewReplay(Body):
         return self
 
 
-class Replay(BaseModel):
+class WebhookReplay(BaseModel):
     """Events of the past that are sent again, and how far that has come."""
 
     id: UUID
@@ -110,15 +110,15 @@ class Replay(BaseModel):
     finished_at: datetime | None
 
 
-class ReplayList(BaseModel):
+class WebhookReplayList(BaseModel):
     """An endpoint's newest 100 replays, newest first."""
 
-    items: list[Replay]
+    items: list[WebhookReplay]
 
 
-def shown_replay(row: asyncpg.Record) -> Replay:
+def shown_replay(row: asyncpg.Record) -> WebhookReplay:
     """A replay from its row."""
     places: dict[str, Position] = {
         name: (row[f"spaces_{name}"], row[f"reservations_{name}"]) for name in ("after", "position", "until")
     }
-    return Replay(**dict(row), **{name: format_position(place) for name, place in places.items()})
+    return WebhookReplay(**dict(row), **{name: format_position(place) for name, place in places.items()})

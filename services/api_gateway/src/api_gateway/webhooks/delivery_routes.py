@@ -20,17 +20,17 @@ from api_gateway.identity.authentication import WebhooksReader, WebhooksWriter
 from api_gateway.identity.database import Database, transaction_of
 from api_gateway.live.position import Position, furthest, parse_position
 from api_gateway.webhooks.delivery_models import (
-    Attempt,
-    Delivery,
-    DeliveryDetails,
     DeliveryId,
     DeliveryLimit,
-    DeliveryPage,
-    NewReplay,
-    Replay,
+    NewWebhookReplay,
     ReplayId,
-    ReplayList,
     StateFilter,
+    WebhookAttempt,
+    WebhookDelivery,
+    WebhookDeliveryDetails,
+    WebhookDeliveryPage,
+    WebhookReplay,
+    WebhookReplayList,
     shown_replay,
 )
 from api_gateway.webhooks.events import TEST_EVENT, make_body
@@ -54,7 +54,7 @@ async def list_webhook_deliveries(
     state: StateFilter = None,
     limit: DeliveryLimit = 50,
     cursor: Cursor = None,
-) -> DeliveryPage:
+) -> WebhookDeliveryPage:
     """What was sent to an endpoint, or is to be, newest first. Deliveries are kept for 30 days."""
     await _endpoint(database, caller.tenant_id, endpoint_id)
     bound_to = ("webhook deliveries", caller.tenant_id, endpoint_id)
@@ -64,13 +64,13 @@ async def list_webhook_deliveries(
     )
     next_cursor = make_cursor((rows[-1]["id"],), *bound_to) if len(rows) == limit else None
     link_next(request, response, next_cursor)
-    return DeliveryPage(items=[Delivery(**row) for row in rows], next_cursor=next_cursor)
+    return WebhookDeliveryPage(items=[WebhookDelivery(**row) for row in rows], next_cursor=next_cursor)
 
 
 @router.get("/deliveries/{delivery_id}", responses=READ_ONE)
 async def get_webhook_delivery(
     caller: WebhooksReader, database: Database, endpoint_id: EndpointId, delivery_id: DeliveryId
-) -> DeliveryDetails:
+) -> WebhookDeliveryDetails:
     """One delivery: what is sent, and what became of every attempt."""
     await _endpoint(database, caller.tenant_id, endpoint_id)
     row = await deliveries.get_delivery(database, caller.tenant_id, endpoint_id, delivery_id)
@@ -78,13 +78,13 @@ async def get_webhook_delivery(
         raise not_found("delivery", delivery_id)
     attempts = await deliveries.list_attempts(database, caller.tenant_id, delivery_id)
     values = {**row, "body": row["body"].decode()}
-    return DeliveryDetails(**values, attempt_log=[Attempt(**attempt) for attempt in attempts])
+    return WebhookDeliveryDetails(**values, attempt_log=[WebhookAttempt(**attempt) for attempt in attempts])
 
 
 @router.post("/deliveries/{delivery_id}/retry", status_code=202, responses=WRITE)
 async def retry_webhook_delivery(
     caller: WebhooksWriter, request: Request, endpoint_id: EndpointId, delivery_id: DeliveryId
-) -> Delivery:
+) -> WebhookDelivery:
     """Send a delivery again now, whatever became of it, with the whole schedule of retries behind it."""
     async with transaction_of(request, caller) as database:
         await _enabled(database, caller.tenant_id, endpoint_id)
@@ -95,7 +95,7 @@ async def retry_webhook_delivery(
 
 
 @router.post("/test", status_code=202, responses=WRITE)
-async def test_webhook(caller: WebhooksWriter, request: Request, endpoint_id: EndpointId) -> Delivery:
+async def test_webhook(caller: WebhooksWriter, request: Request, endpoint_id: EndpointId) -> WebhookDelivery:
     """Send an event `webhook.test` now; the delivery that is answered, read again, shows what became of it."""
     event_id, now = str(uuid.uuid4()), datetime.now(UTC).isoformat()
     data = msgspec.json.encode({"endpoint_id": endpoint_id, "message": "It works."})
@@ -114,7 +114,9 @@ async def test_webhook(caller: WebhooksWriter, request: Request, endpoint_id: En
 
 
 @router.post("/replay", status_code=202, responses=WRITE)
-async def replay_webhook(caller: WebhooksWriter, request: Request, endpoint_id: EndpointId, body: NewReplay) -> Replay:
+async def replay_webhook(
+    caller: WebhooksWriter, request: Request, endpoint_id: EndpointId, body: NewWebhookReplay
+) -> WebhookReplay:
     """Send the events of the last days again, from an event id or a time on, as far as the endpoint wants them.
 
     They carry the same `webhook-id` as before. It runs in the background: read it again to see how far it has come.
@@ -142,17 +144,19 @@ async def replay_webhook(caller: WebhooksWriter, request: Request, endpoint_id: 
 
 
 @router.get("/replays", responses=READ_ONE)
-async def list_webhook_replays(caller: WebhooksReader, database: Database, endpoint_id: EndpointId) -> ReplayList:
+async def list_webhook_replays(
+    caller: WebhooksReader, database: Database, endpoint_id: EndpointId
+) -> WebhookReplayList:
     """The endpoint's replays, newest first."""
     await _endpoint(database, caller.tenant_id, endpoint_id)
     rows = await replays.list_replays(database, caller.tenant_id, endpoint_id)
-    return ReplayList(items=[shown_replay(row) for row in rows])
+    return WebhookReplayList(items=[shown_replay(row) for row in rows])
 
 
 @router.get("/replays/{replay_id}", responses=READ_ONE)
 async def get_webhook_replay(
     caller: WebhooksReader, database: Database, endpoint_id: EndpointId, replay_id: ReplayId
-) -> Replay:
+) -> WebhookReplay:
     """One replay, and how far it has come."""
     await _endpoint(database, caller.tenant_id, endpoint_id)
     row = await replays.get_replay(database, caller.tenant_id, endpoint_id, replay_id)
@@ -184,8 +188,8 @@ async def _enabled(database: Connection, tenant_id: UUID, endpoint_id: UUID) -> 
         )
 
 
-def _woken(request: Request, row: asyncpg.Record | None) -> Delivery:
+def _woken(request: Request, row: asyncpg.Record | None) -> WebhookDelivery:
     """The answer, once what it tells of is committed and about to be sent."""
     assert row is not None  # noqa: S101  written in this request
     gateway_of(request).webhooks.wake()
-    return Delivery(**{name: value for name, value in row.items() if name != "body"})
+    return WebhookDelivery(**{name: value for name, value in row.items() if name != "body"})

@@ -51,7 +51,7 @@ SiteIds = Annotated[
 ]
 
 
-class Endpoint(BaseModel):
+class Webhook(BaseModel):
     """Where events are sent."""
 
     id: UUID
@@ -68,22 +68,22 @@ class Endpoint(BaseModel):
     updated_at: datetime = Field(description="when it was last changed by a request")
 
 
-class EndpointPage(BaseModel):
+class WebhookPage(BaseModel):
     """Some of the endpoints, oldest first."""
 
     total: int = Field(description="how many there are, on all pages", examples=[1])
     limit: int
     offset: int
-    items: list[Endpoint]
+    items: list[Webhook]
 
 
-class CreatedEndpoint(Endpoint):
+class CreatedWebhook(Webhook):
     """A new endpoint and its secret, which is shown in this answer alone."""
 
     secret: str = Field(description="verify our signatures with it; we do not show it again", examples=[_SECRET])
 
 
-class NewEndpoint(Body):
+class NewWebhook(Body):
     """An endpoint to be made."""
 
     url: Url
@@ -93,7 +93,7 @@ class NewEndpoint(Body):
     id: UUID | None = Field(default=None, description="choose it to make a retry harmless; else one is made")
 
 
-class EndpointChanges(Body):
+class WebhookChanges(Body):
     """The fields to change; what is absent stays."""
 
     url: Url = absent()
@@ -103,7 +103,7 @@ class EndpointChanges(Body):
     enabled: bool = absent(description="false: cancel what waits and send nothing; true: begin again, from now")
 
 
-class Rotation(Body):
+class SecretRotation(Body):
     """How a secret is replaced."""
 
     overlap_seconds: int = Field(

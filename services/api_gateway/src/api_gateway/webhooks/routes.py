@@ -18,14 +18,14 @@ from api_gateway.http.routes import JsonRoute
 from api_gateway.identity.authentication import WebhooksReader, WebhooksWriter
 from api_gateway.identity.database import Database
 from api_gateway.webhooks.models import (
-    CreatedEndpoint,
-    Endpoint,
-    EndpointChanges,
+    CreatedWebhook,
     EndpointId,
-    EndpointPage,
-    NewEndpoint,
     NewSecret,
-    Rotation,
+    NewWebhook,
+    SecretRotation,
+    Webhook,
+    WebhookChanges,
+    WebhookPage,
 )
 from api_gateway.webhooks.queries import endpoints
 from api_gateway.webhooks.receivers import address_rule
@@ -40,28 +40,28 @@ router = APIRouter(prefix=PATH, tags=["webhooks"], route_class=JsonRoute)
 
 
 @router.get("", responses=READ)
-async def list_webhooks(caller: WebhooksReader, database: Database, page: Paging) -> EndpointPage:
+async def list_webhooks(caller: WebhooksReader, database: Database, page: Paging) -> WebhookPage:
     """The tenant's endpoints, oldest first; none of their secrets."""
     total, rows = await endpoints.list_endpoints(database, caller.tenant_id, limit=page.limit, offset=page.offset)
-    return EndpointPage(**page.of(total), items=[Endpoint(**row) for row in rows])
+    return WebhookPage(**page.of(total), items=[Webhook(**row) for row in rows])
 
 
 @router.get("/{endpoint_id}", responses=READ_ONE)
 async def get_webhook(
     caller: WebhooksReader, database: Database, endpoint_id: EndpointId, response: Response
-) -> Endpoint:
+) -> Webhook:
     """One endpoint, with how its receiver does."""
     row = await endpoints.get_endpoint(database, caller.tenant_id, endpoint_id)
     if row is None:
         raise not_found("webhook", endpoint_id)
     show_revision(response, row["updated_at"])
-    return Endpoint(**row)
+    return Webhook(**row)
 
 
 @router.post("", status_code=201, responses=WRITE)
 async def create_webhook(
-    caller: WebhooksWriter, database: Database, request: Request, body: NewEndpoint, response: Response
-) -> CreatedEndpoint:
+    caller: WebhooksWriter, database: Database, request: Request, body: NewWebhook, response: Response
+) -> CreatedWebhook:
     """Make an endpoint, which is told every event from now on. Its secret is shown in this answer alone.
 
     Events are posted as `{"type", "timestamp", "data"}` and signed as Standard Webhooks says: `webhook-id` (the
@@ -82,7 +82,7 @@ async def create_webhook(
         raise ProblemError(ErrorCode.DUPLICATE_RESOURCE, f"id: there is a webhook {body.id} already")
     response.headers["Location"] = f"{PATH}/{row['id']}"
     show_revision(response, row["updated_at"])
-    return CreatedEndpoint(**row, secret=show_secret(secret))
+    return CreatedWebhook(**row, secret=show_secret(secret))
 
 
 @router.patch("/{endpoint_id}", responses=WRITE)
@@ -91,10 +91,10 @@ async def update_webhook(
     database: Database,
     request: Request,
     endpoint_id: EndpointId,
-    body: EndpointChanges,
+    body: WebhookChanges,
     if_match: IfMatch,
     response: Response,
-) -> Endpoint:
+) -> Webhook:
     """Change some fields. Disabled, it is sent nothing and what waits is cancelled; enabled, it is told events from now
     on, and a replay brings those between.
     """
@@ -108,7 +108,7 @@ async def update_webhook(
         why = f"the endpoint was disabled: {row['disabled_reason']}"
         await endpoints.cancel_pending(database, caller.tenant_id, endpoint_id, why)
     show_revision(response, row["updated_at"])
-    return Endpoint(**row)
+    return Webhook(**row)
 
 
 @router.delete("/{endpoint_id}", status_code=204, responses=WRITE)
@@ -123,13 +123,13 @@ async def delete_webhook(
 
 @router.post("/{endpoint_id}/rotate-secret", responses=WRITE)
 async def rotate_webhook_secret(
-    caller: WebhooksWriter, database: Database, endpoint_id: EndpointId, body: Rotation | None = None
+    caller: WebhooksWriter, database: Database, endpoint_id: EndpointId, body: SecretRotation | None = None
 ) -> NewSecret:
     """Make a new secret, shown in this answer alone. Until the present one ends, requests carry both signatures."""
     await _locked(database, caller.tenant_id, endpoint_id, Precondition())
     secret = make_secret()
     until = await endpoints.rotate_secret(
-        database, caller.tenant_id, endpoint_id, secret, overlap_seconds=(body or Rotation()).overlap_seconds
+        database, caller.tenant_id, endpoint_id, secret, overlap_seconds=(body or SecretRotation()).overlap_seconds
     )
     return NewSecret(secret=show_secret(secret), previous_until=until)
 

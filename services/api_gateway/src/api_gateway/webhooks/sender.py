@@ -30,7 +30,8 @@ log = structlog.get_logger()
 
 LEASE_MARGIN_SECONDS = 15.0
 RETRY_SECONDS = 1.0
-Settled = tuple[asyncpg.Record, Answer, Verdict]
+# While attempts are under way: so that what comes back together is settled together.
+LINGER_SECONDS = 0.01
 
 
 class Sender:
@@ -42,7 +43,7 @@ class Sender:
         self._receivers = receivers
         self._wake = asyncio.Event()
         self._in_flight: dict[asyncio.Task[Answer], asyncpg.Record] = {}
-        self._came_back: list[Settled] = []
+        self._came_back: list[sending.Settled] = []
         self._stopping = False
 
     @property
@@ -127,6 +128,8 @@ class Sender:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._settings.webhook_poll_seconds):
                 await self._wake.wait()
+        if self._in_flight:
+            await asyncio.sleep(LINGER_SECONDS)
 
 
 def _answer_of(attempt: asyncio.Task[Answer]) -> Answer:
@@ -145,7 +148,7 @@ def _count(answer: Answer, verdict: Verdict) -> None:
     metrics.WEBHOOK_ATTEMPT_SECONDS.observe(answer.seconds)
 
 
-def _log_failures(settled: Sequence[Settled]) -> None:
+def _log_failures(settled: Sequence[sending.Settled]) -> None:
     for delivery, answer, verdict in settled:
         if verdict.state != "delivered":
             log.info(

@@ -42,7 +42,8 @@ async def insert_deliveries(
         """
         INSERT INTO gateway.webhook_deliveries
             (tenant_id, endpoint_id, event_id, event_type, stream, sequence, replay, body, next_attempt_at)
-        SELECT e.tenant_id, w.id, e.event_id, e.event_type, e.stream, e.sequence, $10::bigint, e.body, least(e.stored_at, now())
+        SELECT e.tenant_id, w.id, e.event_id, e.event_type, e.stream, e.sequence, $10::bigint, e.body,
+               least(e.stored_at, now())
         FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::uuid[], $6::text[], $7::bigint[],
                     $8::timestamptz[], $9::bytea[])
             AS e (tenant_id, event_id, event_type, space_id, site_id, stream, sequence, stored_at, body)
@@ -51,7 +52,8 @@ async def insert_deliveries(
             ON s.tenant_id = e.tenant_id AND s.id = e.space_id AND e.site_id IS NULL AND w.site_ids <> '{}'
         WHERE (w.event_types = '{}' OR e.event_type = ANY(w.event_types))
           AND (w.site_ids = '{}' OR coalesce(e.site_id, s.site_id) = ANY(w.site_ids))
-          AND CASE WHEN $10::bigint = 0 THEN e.stored_at >= w.active_from - interval '5 seconds' ELSE w.id = $11::uuid END
+          AND CASE WHEN $10::bigint = 0 THEN e.stored_at >= w.active_from - interval '5 seconds'
+              ELSE w.id = $11::uuid END
         ON CONFLICT (tenant_id, endpoint_id, event_id, replay) DO NOTHING
         """,
         [event.tenant_id for event in events],

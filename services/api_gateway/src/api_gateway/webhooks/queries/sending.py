@@ -13,6 +13,8 @@ from parking_chassis.postgres import Connection
 STRUGGLING_FAILURES = 5
 # Fewer say nothing of a receiver that seldom hears of anything.
 DISABLING_FAILURES = 10
+Settled = tuple[asyncpg.Record, Answer, Verdict]
+"""A delivery as it was claimed, what its attempt came to, and what follows."""
 
 
 async def lock_claims(connection: Connection) -> None:
@@ -30,7 +32,7 @@ async def claim_due(
     rows = await connection.fetch(
         """
         WITH due AS (
-            SELECT d.tenant_id, d.id, d.next_attempt_at AS due_at, d.sequence, e.url,
+            SELECT d.tenant_id, d.id, d.next_attempt_at AS due_at, d.sequence, e.url, e.failures,
                    ARRAY(SELECT s.secret FROM gateway.webhook_secrets s
                          WHERE s.tenant_id = e.tenant_id AND s.endpoint_id = e.id
                            AND (s.expires_at IS NULL OR s.expires_at > now())
@@ -57,7 +59,7 @@ async def claim_due(
             leased_until = now() + $3 * interval '1 second', next_attempt_at = now() + $3 * interval '1 second'
         FROM due WHERE d.tenant_id = due.tenant_id AND d.id = due.id
         RETURNING d.tenant_id, d.id, d.endpoint_id, d.event_id, d.event_type, d.body, d.attempts, d.tries,
-                  due.url, due.secrets, due.due_at, due.sequence
+                  due.url, due.failures, due.secrets, due.due_at, due.sequence
         """,
         limit,
         per_endpoint,
@@ -67,26 +69,36 @@ async def claim_due(
     return sorted(rows, key=lambda row: (row["due_at"], row["sequence"] or 0))
 
 
-async def settle(
-    connection: Connection, settled: Sequence[tuple[asyncpg.Record, Answer, Verdict]], *, disable_days: float
-) -> list[asyncpg.Record]:
+async def settle(connection: Connection, settled: Sequence[Settled], *, disable_days: float) -> list[asyncpg.Record]:
     """Write what became of claimed deliveries; the endpoints that are disabled because of it, and why.
 
     A claim that has run out and was taken by another one is left alone: the number of the attempt tells. What was
-    cancelled meanwhile stays so, unless it was delivered.
+    cancelled meanwhile stays so, unless it was delivered. An endpoint that did well before and now is not touched.
     """
-    tenants = [row["tenant_id"] for row, _, _ in settled]
-    endpoints = [row["endpoint_id"] for row, _, _ in settled]
-    await connection.execute(
-        """
-        SELECT FROM gateway.webhook_endpoints
-        WHERE (tenant_id, id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))
-        ORDER BY tenant_id, id FOR NO KEY UPDATE
-        """,
-        tenants,
-        endpoints,
-    )
+    in_trouble = {row["endpoint_id"] for row, answer, _ in settled if row["failures"] or not answer.is_delivered}
+    troubled = [one for one in settled if one[0]["endpoint_id"] in in_trouble]
+    await _lock_endpoints(connection, troubled)
     await _settle_deliveries(connection, settled)
+    if not troubled:
+        return []
+    await _count_failures(connection, troubled)
+    return await _disable(connection, troubled, disable_days)
+
+
+async def _lock_endpoints(connection: Connection, settled: Sequence[Settled]) -> None:
+    if settled:
+        await connection.execute(
+            """
+            SELECT FROM gateway.webhook_endpoints
+            WHERE (tenant_id, id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))
+            ORDER BY tenant_id, id FOR NO KEY UPDATE
+            """,
+            [row["tenant_id"] for row, _, _ in settled],
+            [row["endpoint_id"] for row, _, _ in settled],
+        )
+
+
+async def _count_failures(connection: Connection, settled: Sequence[Settled]) -> None:
     await connection.execute(
         """
         UPDATE gateway.webhook_endpoints w
@@ -100,15 +112,14 @@ async def settle(
         ) t
         WHERE w.tenant_id = t.tenant_id AND w.id = t.id AND (w.failures > 0 OR NOT t.delivered)
         """,
-        tenants,
-        endpoints,
+        [row["tenant_id"] for row, _, _ in settled],
+        [row["endpoint_id"] for row, _, _ in settled],
         [None if answer.interrupted else answer.is_delivered for _, answer, _ in settled],
         [answer.started_at for _, answer, _ in settled],
     )
-    return await _disable(connection, settled, disable_days)
 
 
-async def _settle_deliveries(connection: Connection, settled: Sequence[tuple[asyncpg.Record, Answer, Verdict]]) -> None:
+async def _settle_deliveries(connection: Connection, settled: Sequence[Settled]) -> None:
     await connection.execute(
         """
         WITH told AS (
@@ -142,9 +153,7 @@ async def _settle_deliveries(connection: Connection, settled: Sequence[tuple[asy
     )
 
 
-async def _disable(
-    connection: Connection, settled: Sequence[tuple[asyncpg.Record, Answer, Verdict]], disable_days: float
-) -> list[asyncpg.Record]:
+async def _disable(connection: Connection, settled: Sequence[Settled], disable_days: float) -> list[asyncpg.Record]:
     return await connection.fetch(
         """
         WITH ended AS (
