@@ -177,6 +177,15 @@ async def test_a_killed_up_leaves_nothing_and_the_next_goes_on(platform: Platfor
     await platform.ready(times=2)
     assert platform.connections() == before
     assert platform.text().count(before.api_key) == 1
+    assert_the_owners_password_is_told_once(platform)
+
+
+def assert_the_owners_password_is_told_once(platform: Platform) -> None:
+    """It was shown at the first start alone, and is given to the gateway and to no other."""
+    password = (platform.data_dir / "secrets" / "owner_password").read_text()
+    assert platform.text().count(password) == 1
+    told = [one for one in platform.children() if password in one.environ().values()]
+    assert told == [named(platform.children(), "api_gateway")]
 
 
 async def test_a_second_up_on_the_same_data_is_refused(platform: Platform) -> None:
