@@ -65,11 +65,10 @@ def starts(time_zone: str, day: date, *, quarters: bool) -> tuple[datetime, ...]
     return tuple(local(second, time_zone) for second in (cut.quarter_starts() if quarters else cut.hour_starts()))
 
 
-def day_start(row: Row) -> datetime | None:
-    """When the interval of a row of days begins; None where its sites' clocks differ."""
-    if row["time_zones"] != 1:
-        return None
-    return local(local_day(row["time_zone"], row["day"]).starts_at, row["time_zone"])
+@lru_cache(maxsize=4096)
+def day_start(time_zone: str | None, day: date) -> datetime | None:
+    """When a local day begins; None where its sites' clocks differ."""
+    return None if time_zone is None else local(local_day(time_zone, day).starts_at, time_zone)
 
 
 def add_up(rows: Iterable[Row], name: str) -> int:

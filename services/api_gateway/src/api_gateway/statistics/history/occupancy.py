@@ -72,7 +72,7 @@ async def read_occupancy_history(
 
 
 def _day_point(row: asyncpg.Record) -> dict[str, Any]:
-    return {"day": row["day"], "start": day_start(row), **occupancy(row)}
+    return {"day": row["day"], "start": day_start(row["time_zone"], row["day"]), **occupancy(row)}
 
 
 def _hour_points(

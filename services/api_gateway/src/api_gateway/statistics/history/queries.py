@@ -52,7 +52,10 @@ def _chosen(selection: Selection, level: str) -> tuple[str, list[Any]]:
 
 
 async def sums(connection: Connection, selection: Selection, group_by: GroupBy | None, unit: str | None) -> Rows:
-    """Seconds, arrivals and departures per series and `day`: the first of each day, week or month, or of everything."""
+    """Seconds, arrivals and departures per series and `day`: the first of each day, week or month, or of everything.
+
+    `time_zone` is null where several are summed up.
+    """
     chosen, parameters = _chosen(selection, selection.level(group_by))
     bucket = f"date_trunc('{unit}', day::timestamp)::date" if unit else "$3::date"
     columns = _columns(group_by, "bucket")
@@ -61,7 +64,7 @@ async def sums(connection: Connection, selection: Selection, group_by: GroupBy |
         SELECT {_columns(group_by, "greatest(bucket, $3) AS day")}, sum(occupied_seconds)::bigint AS occupied_seconds,
                sum(watched_seconds)::bigint AS watched_seconds, sum(arrivals)::bigint AS arrivals,
                sum(departures)::bigint AS departures, sum(dwell_seconds)::bigint AS dwell_seconds,
-               min(time_zone) AS time_zone, count(DISTINCT time_zone) AS time_zones,
+               CASE WHEN min(time_zone) = max(time_zone) THEN min(time_zone) END AS time_zone,
                max(computed_until) AS computed_until
         FROM (SELECT *, {bucket} AS bucket {chosen}) chosen
         GROUP BY {columns} ORDER BY {columns}
