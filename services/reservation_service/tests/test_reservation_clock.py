@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from parking_contracts.reservation_commands import CreateReservation, RunClock
+from parking_contracts.reservation_commands import CreateReservation, ErasePerson, RunClock, UpdateReservation
 from parkstream.embedded import child
 from stack.car_park import HOUR, MINUTE, Lot, now
 from stack.services import Service
@@ -83,7 +83,9 @@ async def test_a_booking_does_not_wait_for_the_clock_to_let_go_of_who_did_not_co
 
 
 async def test_personal_data_is_pruned_long_after_the_end(lot: Lot):
-    made = await lot.book(await lot.space(), now(), now() + HOUR, email="ada@example.org", metadata={"a": 1})
+    made = await lot.book(await lot.space(), now(), now() + HOUR, email="bob@example.org", metadata={"a": 1})
+    await lot.ask(ErasePerson(email="bob@example.org"))
+    await lot.ask(UpdateReservation(id=made["id"], email="ada@example.org"))  # somebody else comes instead
     await lot.town.rows(
         """
         UPDATE reservation.reservations SET status = 'completed', ended_at = now(),

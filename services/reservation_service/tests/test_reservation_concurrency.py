@@ -110,6 +110,22 @@ async def test_one_slot_has_one_winner_forty_times_over(lot: Lot, clients, secon
         print(f"\n{CONTENDERS} contenders for one slot, {ROUNDS} rounds, two replicas: {shown}")  # noqa: T201  the figure
 
 
+async def test_bookings_of_different_spaces_do_not_wait_for_each_other(lot: Lot, clients, second_replica, capsys):
+    contest, spaces = Contest(lot, clients), [await lot.space() for _ in range(CONTENDERS)]
+    began, rounds = time.perf_counter(), 10
+    for number in range(rounds):
+        start = now() + (number + 1) * 2 * HOUR
+        bodies = [
+            CreateReservation(space_id=space_id, starts_at=start, ends_at=start + HOUR, email="ada@example.org")
+            for space_id in spaces
+        ]
+        assert outcomes(await contest.between(bodies)) == {"booked": CONTENDERS}
+    rate = rounds * CONTENDERS / (time.perf_counter() - began)
+    with capsys.disabled():
+        shown = ", ".join(f"{name} {value:.0f}" for name, value in contest.figures().items())
+        print(f"\n{CONTENDERS} clients, a space each: {rate:.0f} bookings/s, {shown}")  # noqa: T201  the figure
+
+
 async def test_as_many_spaces_as_there_are_have_winners(lot: Lot, clients, second_replica):
     spaces = {str(await lot.space(zone="any")) for _ in range(16)}
     deadlocks = (await lot.town.rows(DEADLOCKS))[0][0]

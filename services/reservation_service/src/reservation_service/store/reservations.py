@@ -131,6 +131,8 @@ async def write_details(
     """Change the named ones of starts_at, ends_at, email, phone, metadata; counts a version."""
     known = [name for name in ("starts_at", "ends_at", "email", "phone", "metadata") if name in changes]
     assignments = "".join(f"{name} = ${number}, " for number, name in enumerate(known, 4))
+    if {"email", "phone", "metadata"} & changes.keys():
+        assignments += "erased_at = NULL, "  # there may be a person again, to be pruned in time
     await connection.execute(
         f"""
         UPDATE reservation.reservations SET {assignments} updated_at = $3, version = version + 1
