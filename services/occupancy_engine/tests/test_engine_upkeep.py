@@ -142,3 +142,16 @@ async def test_a_stay_is_kept_by_when_it_was_heard_not_by_when_it_happened(super
         )
     await upkeep.prune(engine, RETENTION)
     assert await superuser.fetchval("SELECT count(*) FROM occupancy.stays") == 2
+
+
+async def test_an_alert_is_kept_until_it_has_been_closed_for_long_enough(superuser, engine):
+    tenant_id, year = uuid4(), 365 * DAY
+    await superuser.execute("INSERT INTO gateway.tenants (id, name) VALUES ($1, 'test')", tenant_id)
+    for kind, closed_at in (("open", None), ("closed", TODAY - year), ("forgotten", TODAY - 2 * year)):
+        await superuser.execute(
+            """INSERT INTO occupancy.alerts (tenant_id, source, key, kind, severity, summary, opened_at, closed_at)
+            VALUES ($1, 'test', $2, $2, 'info', '', $3, $4)""",
+            *(tenant_id, kind, TODAY - 3 * year, closed_at),
+        )
+    await upkeep.prune(engine, RETENTION)
+    assert {row["kind"] for row in await superuser.fetch("SELECT kind FROM occupancy.alerts")} == {"open", "closed"}
