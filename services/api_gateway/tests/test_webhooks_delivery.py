@@ -84,9 +84,8 @@ async def test_each_event_is_sent_once_and_attempts_begin_in_the_order_of_the_ev
         assert sorted(receiver.ids) == sorted(sent + booked)
         assert receiver.most_at_once <= 4
         begun = await hooked.sql.fetch(
-            "SELECT d.event_id FROM gateway.webhook_attempts a JOIN gateway.webhook_deliveries d "
-            "ON d.tenant_id = a.tenant_id AND d.id = a.delivery_id "
-            "WHERE d.endpoint_id = $1 AND d.stream = 'SPACES' ORDER BY a.started_at",
+            "SELECT event_id FROM gateway.webhook_deliveries WHERE endpoint_id = $1 AND stream = 'SPACES' "
+            "ORDER BY last_attempt_at, sequence",
             uuid.UUID(hook.id),
         )
         assert [row["event_id"] for row in begun] == sent

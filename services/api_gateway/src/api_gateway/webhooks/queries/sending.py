@@ -55,7 +55,7 @@ async def claim_due(
             ORDER BY d.next_attempt_at, d.sequence LIMIT $1
         )
         UPDATE gateway.webhook_deliveries d
-        SET attempts = d.attempts + 1, tries = d.tries + 1, last_attempt_at = now(),
+        SET attempts = d.attempts + 1, tries = d.tries + 1, last_attempt_at = statement_timestamp(),
             leased_until = now() + $3 * interval '1 second', next_attempt_at = now() + $3 * interval '1 second'
         FROM due WHERE d.tenant_id = due.tenant_id AND d.id = due.id
         RETURNING d.tenant_id, d.id, d.endpoint_id, d.event_id, d.event_type, d.body, d.attempts, d.tries,
@@ -131,7 +131,9 @@ async def _settle_deliveries(connection: Connection, settled: Sequence[Settled])
             SET state = CASE WHEN d.state = 'cancelled' AND t.state <> 'delivered' THEN d.state ELSE t.state END,
                 tries = CASE WHEN t.interrupted THEN d.tries - 1 ELSE d.tries END,
                 next_attempt_at = now() + t.retry_in * interval '1 second', leased_until = NULL,
-                last_status = t.status, last_error = t.error,
+                last_status = t.status,
+                last_error = CASE WHEN d.state = 'cancelled' AND t.state <> 'delivered' THEN d.last_error
+                    ELSE t.error END,
                 finished_at = CASE WHEN t.state = 'pending' THEN d.finished_at ELSE now() END
             FROM told t WHERE d.tenant_id = t.tenant_id AND d.id = t.id AND d.attempts = t.number
         )
