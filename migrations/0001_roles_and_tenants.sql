@@ -92,8 +92,8 @@ BEGIN ATOMIC
 END;
 CREATE POLICY lookup ON gateway.api_keys FOR SELECT TO gateway_lookup USING (true);
 GRANT SELECT ON gateway.api_keys TO gateway_lookup;
+REVOKE ALL ON FUNCTION gateway.find_api_key FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION gateway.find_api_key TO api_gateway_request, api_gateway;
 GRANT CREATE ON SCHEMA gateway TO gateway_lookup;
 ALTER FUNCTION gateway.find_api_key OWNER TO gateway_lookup;
 REVOKE CREATE ON SCHEMA gateway FROM gateway_lookup;
-REVOKE ALL ON FUNCTION gateway.find_api_key FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION gateway.find_api_key TO api_gateway_request, api_gateway;

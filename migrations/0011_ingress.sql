@@ -68,11 +68,12 @@ BEGIN ATOMIC
                    WHERE c.source = name AND (c.revoked_at IS NULL OR c.tenant_id <> by_tenant));
 END;
 
-ALTER FUNCTION gateway.find_ingress_credential OWNER TO gateway_lookup;
-ALTER FUNCTION gateway.tenant_of_application OWNER TO gateway_lookup;
-ALTER FUNCTION gateway.source_is_taken OWNER TO gateway_lookup;
-REVOKE CREATE ON SCHEMA gateway FROM gateway_lookup;
+-- Rights first: they are the owner's to give, and the last step gives the ownership away.
 REVOKE ALL ON FUNCTION gateway.find_ingress_credential, gateway.tenant_of_application, gateway.source_is_taken
     FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION gateway.find_ingress_credential, gateway.tenant_of_application, gateway.source_is_taken
     TO api_gateway_request;
+ALTER FUNCTION gateway.find_ingress_credential OWNER TO gateway_lookup;
+ALTER FUNCTION gateway.tenant_of_application OWNER TO gateway_lookup;
+ALTER FUNCTION gateway.source_is_taken OWNER TO gateway_lookup;
+REVOKE CREATE ON SCHEMA gateway FROM gateway_lookup;
