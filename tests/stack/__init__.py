@@ -8,6 +8,7 @@
 | `mosquitto` | an own Mosquitto process (`url`, `kill()`, `start()`), kept sessions and messages persisted |
 | `service_env` | the environment that points a service at `database` and `nats_account` |
 | `run_service` | `await run_service("uplink_ingestor", env)`: a real process that answers /ready; `kill()`, `start()` |
+| `lot` | a tenant of a module's engine and reservation service, with cars that come and go (`car_park`) |
 | `private_postgres`, `private_nats` | an own server to be killed and restarted |
 | `free_port` | a function that finds a free TCP port |
 

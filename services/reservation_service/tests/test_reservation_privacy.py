@@ -16,6 +16,7 @@ from parking_contracts.reservation_commands import (
 from parking_contracts.streams import STREAMS
 from stack.car_park import HOUR, Lot, now
 from stack.services import Service
+from stack.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -100,3 +101,26 @@ async def test_nobody_is_not_a_person(lot: Lot):
         refusal = await lot.ask(body)
         assert isinstance(refusal, Refusal)
         assert refusal.details["field"] == "email"
+
+
+async def test_personal_data_and_kept_answers_go_by_themselves(lot: Lot, reservation_env, tmp_path):
+    body = CreateReservation(space_id=await lot.space(), starts_at=now() + HOUR, ends_at=now() + 2 * HOUR, email=EMAIL)
+    made = await lot.ask(body, idempotency_key="k9", body_sha256="a")
+    gone = await lot.ask(CancelReservation(id=made["id"]))
+    await lot.town.rows(
+        "UPDATE reservation.reservations SET starts_at = now() - interval '91 days', "
+        "ends_at = now() - interval '90.5 days' WHERE tenant_id = $1",
+        lot.tenant_id,
+    )
+    at_once = {"PARKSTREAM_RESERVATION_UPKEEP_SECONDS": "0.1", "PARKSTREAM_KEEP_RESERVATION_ANSWERS_HOURS": "0.00001"}
+    keeper = Service("reservation_service", reservation_env | at_once, tmp_path / "keeper.log")
+    await keeper.start()
+    try:
+        await lot.until(gone, email=None, erased_at=...)
+
+        async def forgotten() -> bool:
+            return not await lot.town.rows("SELECT FROM reservation.inbox WHERE tenant_id = $1", lot.tenant_id)
+
+        await eventually(forgotten)
+    finally:
+        keeper.stop()

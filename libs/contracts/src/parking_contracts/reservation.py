@@ -71,7 +71,10 @@ class ReservationOverstayed(ReservationFact, frozen=True, kw_only=True):
 
 
 class ReservationReleased(ReservationFact, frozen=True, kw_only=True):
-    """The reservation no longer holds its space. `detail`: why it was cancelled, where that was said."""
+    """The reservation no longer holds its space. `detail`: why it was cancelled, where that was said.
+
+    Whoever cancels is told to write nothing about a person there.
+    """
 
     reason: Literal["completed", "cancelled", "no_show"]
     detail: str = ""
