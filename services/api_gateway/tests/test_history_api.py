@@ -17,12 +17,13 @@ from occupancy_engine.settings import EngineSettings
 from parking_chassis.postgres import open_pool
 
 PATH = "/api/v6/statistics"
+MADE = datetime(2026, 3, 20, tzinfo=UTC)
 SPRING = "from=2026-03-28&to=2026-03-31"  # 29 March has 23 hours in Zurich
 
 
 @dataclass
 class Past:
-    """Sites whose spaces have stood there since 2020, with stays as rows."""
+    """Sites whose spaces have stood there since MADE, with stays as rows."""
 
     sql: asyncpg.Connection
     api: httpx.AsyncClient
@@ -38,7 +39,7 @@ class Past:
     async def space(self, site: uuid.UUID, *stays: tuple[str, str | None], **columns: Any) -> uuid.UUID:
         """A space with a sensor and stays from moment to moment."""
         number = next(self.registry.numbers)
-        made = {"sensor_eui": f"{number:016x}", "created_at": datetime(2020, 1, 1, tzinfo=UTC), **columns}
+        made = {"sensor_eui": f"{number:016x}", "created_at": MADE, **columns}
         space = await self.registry.space(self.tenant_id, site, **made)
         for count, (arrived, departed) in enumerate(stays):
             begin = datetime.fromisoformat(arrived)
@@ -241,7 +242,7 @@ async def test_today_is_in_up_to_the_moment_that_the_answer_names(past) -> None:
 async def test_what_was_shown_and_what_happened_are_told_apart(past) -> None:
     site = await past.site("UTC")
     late = await past.space(site, ("2026-05-04T10:00+00:00", "2026-05-04T12:00+00:00"), zone="A")
-    plain = await past.registry.space(past.tenant_id, site, zone="B", created_at=datetime(2020, 1, 1, tzinfo=UTC))
+    plain = await past.registry.space(past.tenant_id, site, zone="B", created_at=MADE)
     for version, previous, state, at in ((2, "free", "occupied", 11), (3, "occupied", "free", 13)):
         await past.sql.execute(
             """INSERT INTO occupancy.state_changes (tenant_id, space_id, version, previous, state, layer, reason,
