@@ -14,7 +14,7 @@ import structlog
 from nats.js.errors import APIError, NoStreamResponseError, NotFoundError
 
 from api_gateway.stored_messages import StoredMessage, count_stored, read_stored
-from parking_contracts import streams, subjects
+from parking_contracts import ingress, streams, subjects
 from parking_contracts.errors import DeadLetter, DeadLetterCode
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ async def replay_letter(client: Client, sequence: int, letter: DeadLetter) -> st
         ReplayRefusedError: The body is incomplete, or nothing would take the message.
     """
     subject, headers = _destination(letter)
-    headers |= {"Parkstream-Replay": str(sequence), "Nats-Msg-Id": f"replay-{sequence}"}
+    headers |= {ingress.REPLAY: str(sequence), "Nats-Msg-Id": f"replay-{sequence}"}
     jetstream = client.jetstream()
     try:
         await jetstream.publish(subject, letter.body, headers=headers)
@@ -126,7 +126,7 @@ def _destination(letter: DeadLetter) -> tuple[str, dict[str, str]]:
         raise ReplayRefusedError(
             f"only the first {len(letter.body)} of {letter.size_bytes} bytes were kept, so the message is incomplete"
         )
-    receipt = {"Parkstream-Source": letter.source, "Parkstream-Received-At": letter.received_at.isoformat()}
+    receipt = {ingress.SOURCE: letter.source, ingress.RECEIVED_AT: letter.received_at.isoformat()}
     if letter.origin == "jetstream":
         return letter.address, receipt if letter.source else {}
     if not letter.address.isprintable():
@@ -134,4 +134,4 @@ def _destination(letter: DeadLetter) -> tuple[str, dict[str, str]]:
     event = letter.address.rpartition("/")[2]
     if event not in subjects.EVENTS:
         raise ReplayRefusedError(f"the topic {letter.address[:200]!r} does not say which event this is")
-    return subjects.ingress(event), {**receipt, "Parkstream-Topic": letter.address}
+    return subjects.ingress(event), {**receipt, ingress.TOPIC: letter.address}
