@@ -90,7 +90,7 @@ class CommandSender:
         return header or body_request_id
 
 
-def _sender(
+async def _sender(
     request: Request,
     idempotency_key: Annotated[
         str | None,

@@ -76,7 +76,7 @@ def _moved_on() -> ProblemError:
     )
 
 
-def _precondition(
+async def _precondition(
     if_match: Annotated[
         str | None,
         Header(

@@ -41,7 +41,7 @@ class Page:
         return self._request.url.include_query_params(limit=self.limit, offset=offset)
 
 
-def _page(
+async def _page(
     request: Request,
     response: Response,
     limit: Limit = DEFAULT_LIMIT,

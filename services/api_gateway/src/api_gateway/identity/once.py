@@ -79,7 +79,7 @@ class OnceOnly:
         return self._key or request_id
 
 
-def _once(
+async def _once(
     request: Request,
     idempotency_key: Annotated[
         str | None,

@@ -43,7 +43,7 @@ router = APIRouter(prefix=PATH, tags=["reservations"], route_class=JsonRoute)
 ReservationId = Annotated[UUID, Path(description="the reservation's id")]
 
 
-def _filters(
+async def _filters(
     space: Annotated[UUID | None, Query(description="only of this space")] = None,
     email: Annotated[Email | None, Query(description="only of this person; any case")] = None,
     status: Annotated[Status | None, Query(description="only in this status")] = None,

@@ -46,7 +46,7 @@ SpaceId = Annotated[UUID, Path(description="the space's id")]
 ORDER = sort_by(queries.SORT_COLUMNS, default="site_id,code", tie="id")
 
 
-def _place(
+async def _place(
     near: Annotated[
         str | None,
         Query(
@@ -68,7 +68,7 @@ def _place(
     return latitude, longitude, radius_m, bounding_box(latitude, longitude, radius_m)
 
 
-def _filters(
+async def _filters(
     site: Annotated[UUID | None, Query(description="only this site")] = None,
     building: Annotated[FilterText | None, Query(description="only this building")] = None,
     floor: Annotated[FilterText | None, Query(description="only this floor")] = None,
