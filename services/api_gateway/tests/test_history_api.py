@@ -153,8 +153,8 @@ async def test_series_and_filters_tell_zones_and_kinds_apart(past) -> None:
     peaks = await past.ask(f"peak?{day}&group_by=zone")
     Peaks.model_validate(peaks)
     assert [(one["zone"], one["occupied_spaces"], one["start"]) for one in peaks["peaks"]] == [
-        (None, 1.0, "2026-05-04T10:00:00+00:00"),
-        ("A", 2.0, "2026-05-04T10:00:00+00:00"),
+        (None, 1.0, "2026-05-04T10:00:00Z"),
+        ("A", 2.0, "2026-05-04T10:00:00Z"),
     ]
     whole = only((await past.ask(f"peak?{day}"))["peaks"])
     assert (whole["occupied_spaces"], whole["watched_spaces"], whole["occupancy_rate"]) == (3.0, 4.0, 0.75)
