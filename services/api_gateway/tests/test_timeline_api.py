@@ -53,12 +53,12 @@ def change(space_id: uuid.UUID, version: int, at: datetime, **columns: Any) -> d
 READINGS, CHANGES = "occupancy.sensor_readings", "occupancy.state_changes"
 
 
-@pytest.fixture
-async def story(space_id, put) -> uuid.UUID:
-    """Booked, held, arrived, overridden with a reason, departed; and an alert in between."""
+async def book(put, space_id: uuid.UUID) -> None:
+    """A reservation that holds the space, and whose vehicle came."""
+    reservation_id = uuid.UUID(int=7)
     await put(
         "reservation.reservations",
-        id=uuid.UUID(int=7),
+        id=reservation_id,
         space_id=space_id,
         starts_at=NOW - 30 * MINUTE,
         ends_at=NOW + 30 * MINUTE,
@@ -71,30 +71,21 @@ async def story(space_id, put) -> uuid.UUID:
         created_at=NOW - 90 * MINUTE,
         updated_at=NOW,
     )
-    await put(
-        CHANGES,
-        **change(
-            space_id,
-            2,
-            NOW - 40 * MINUTE,
-            state="reserved",
-            layer="reservation",
-            cause=f"reservation:{uuid.UUID(int=7)}",
-        ),
-    )
+    held = {"state": "reserved", "layer": "reservation", "cause": f"reservation:{reservation_id}"}
+    await put(CHANGES, **change(space_id, 2, NOW - 40 * MINUTE, **held))
+
+
+async def park(put, space_id: uuid.UUID) -> None:
+    """A vehicle that comes and goes, as its sensor saw it."""
     arrival = NOW - 20 * MINUTE
     await put(READINGS, **uplink(space_id, 3, arrival, occupied=True))
     await put(CHANGES, **change(space_id, 3, arrival, previous="reserved"))
-    await put(
-        "occupancy.stays",
-        space_id=space_id,
-        dev_eui=EUI,
-        arrived_at=arrival,
-        departed_at=NOW - MINUTE,
-        arrived_session=NOW,
-        arrived_f_cnt=3,
-        received_at=arrival,
-    )
+    stay = {"arrived_at": arrival, "departed_at": NOW - MINUTE, "arrived_session": NOW, "arrived_f_cnt": 3}
+    await put("occupancy.stays", space_id=space_id, dev_eui=EUI, received_at=arrival, **stay)
+
+
+async def complain(put, space_id: uuid.UUID) -> None:
+    """A frame that nobody could read, and the alert that came of it."""
     await put(READINGS, **uplink(space_id, 4, NOW - 15 * MINUTE, decode_error="no such port"))
     await put(
         "occupancy.alerts",
@@ -111,30 +102,30 @@ async def story(space_id, put) -> uuid.UUID:
         acknowledged_by="user:1",
         note="on it",
     )
+
+
+async def paint(put, space_id: uuid.UUID) -> None:
+    """Somebody's request that took the space out of use."""
+    at = NOW - 10 * MINUTE
     await put(
         "gateway.audit_log",
-        at=NOW - 10 * MINUTE,
+        at=at,
         actor="user:1",
         action="PUT /api/v6/spaces/{space_id}/state",
         path=f"/api/v6/spaces/{space_id}/state",
         request_id="paint-1",
         address="127.0.0.1",
     )
-    await put(
-        CHANGES,
-        **change(
-            space_id,
-            4,
-            NOW - 10 * MINUTE,
-            previous="occupied",
-            state="maintenance",
-            layer="override",
-            reason="painting",
-            source="command",
-            cause="command:user:1",
-            request_id="paint-1",
-        ),
-    )
+    asked = {"source": "command", "cause": "command:user:1", "request_id": "paint-1"}
+    asked |= {"previous": "occupied", "state": "maintenance", "layer": "override", "reason": "painting"}
+    await put(CHANGES, **change(space_id, 4, at, **asked))
+
+
+@pytest.fixture
+async def story(space_id, put) -> uuid.UUID:
+    """Booked, held, arrived, overridden with a reason, departed; and an alert in between."""
+    for tell in (book, park, complain, paint):
+        await tell(put, space_id)
     return space_id
 
 

@@ -9,7 +9,6 @@ from importlib.metadata import version
 from nats.errors import Error as NatsError
 
 from occupancy_engine import SCHEMA, SERVICE
-from occupancy_engine.alerts import AlertClock
 from occupancy_engine.clocks import Clocks
 from occupancy_engine.decoders import Decoders, load_profiles
 from occupancy_engine.rollups import Rollups
@@ -60,7 +59,6 @@ async def serve(settings: EngineSettings, stop: asyncio.Event) -> None:
                 every(settings.purge_seconds, stop, consumer.purge_acknowledged),
                 *clocks.ticking(settings, stop),
                 every(settings.rollup_refresh_seconds, stop, rollups.keep_up),
-                every(settings.alert_sweep_seconds, stop, AlertClock(pool, decoders, settings).look_for_alerts),
             ):
                 await uplinks.run(stop)
         finally:

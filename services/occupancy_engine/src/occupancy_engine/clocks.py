@@ -14,6 +14,7 @@ import msgspec
 import structlog
 
 from occupancy_engine import metrics
+from occupancy_engine.alerts import AlertClock
 from occupancy_engine.decoders import Decoders
 from occupancy_engine.domain.health import is_silent
 from occupancy_engine.domain.hearing import Device, confirm
@@ -51,6 +52,7 @@ class Clocks:
             every(settings.overdue_sweep_seconds, stop, self.end_overdue),
             every(settings.orphan_sweep_seconds, stop, self.take_in_stranded),
             every(settings.upkeep_seconds, stop, self.keep_house),
+            every(settings.alert_sweep_seconds, stop, AlertClock(self._pool, self._decoders, settings).look_for_alerts),
         ]
 
     async def judge_silence(self) -> int:
