@@ -126,6 +126,16 @@ def test_an_arrival_told_twice_checks_in_one_reservation_alone():
     assert space.told[-1].is_open
 
 
+def test_a_vehicle_that_stays_beyond_its_own_reservation_obstructs_the_one_beside_it():
+    space = Space(booked(2, start=10, end=60))
+    space.at(-5)
+    space.reservations = (booked(1, start=0, end=10, booked_at=-4), *space.reservations)
+    space.at(-4)
+    assert space.at(1, occupied=True) == ["checkedin"]
+    assert space.at(9) == [], "while its own reservation runs it is in nobody's way"
+    assert space.at(10) == ["completed", "updated", "obstructed"]
+
+
 def test_a_vehicle_seen_again_after_silence_has_not_come_anew():
     space = Space(booked())
     space.at(-60, occupied=True)
