@@ -21,7 +21,7 @@ from parkstream.embedded import child
 from stack.car_park import HOUR, MINUTE, Lot, now
 from stack.services import Service
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow, pytest.mark.timeout(300)]
 
 CONTENDERS, ROUNDS = 64, 40
 OVERLAPS = """
