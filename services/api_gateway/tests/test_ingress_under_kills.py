@@ -58,6 +58,7 @@ class Ledger:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 async def test_nothing_that_was_answered_2xx_is_lost(database, private_nats, run_service, gateway_env) -> None:
     login = private_nats.login()
     await apply_streams(login.url)
