@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from api_gateway.webhooks.replays import find_position
 from stack.hooked_streets import HookedStreet
 from stack.waiting import eventually
 from stack.webhook_events import QUICK, Hook, Street
@@ -68,6 +69,25 @@ async def test_what_was_missed_while_disabled_is_brought_by_a_replay(hooked: Hoo
     assert (replay["state"], replay["deliveries"]) == ("done", 3)
     await hook.delivered(3)
     assert sorted(receiver.ids) == sorted(missed)
+
+
+@pytest.mark.parametrize(
+    ("since", "is_all"),
+    [
+        ("0001-01-01T00:00:00+14:00", True),
+        ("1600-01-01T00:00:00Z", True),
+        ("1970-01-01T00:00:00Z", True),
+        ("2300-01-01T00:00:00Z", False),
+        ("9999-12-31T23:59:59-14:00", False),
+    ],
+)
+async def test_years_far_from_ours_are_before_or_after_everything(
+    hooked: HookedStreet, since: str, is_all: bool
+) -> None:
+    await hooked.street.change()
+    found = await find_position(hooked.bus, hooked.tenant_id, datetime.fromisoformat(since))
+    last = (await hooked.bus.jetstream().stream_info("SPACES")).state.last_seq
+    assert found[0] == (last - 1 if is_all else last)
 
 
 async def test_many_events_are_replayed_page_by_page_and_cut_at_the_bound(hooked: HookedStreet) -> None:

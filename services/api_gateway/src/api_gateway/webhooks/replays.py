@@ -34,6 +34,7 @@ log = structlog.get_logger()
 PAGE = 200
 RETRY_SECONDS = 2.0
 _STORED_AT = "Nats-Time-Stamp"
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Replays:
@@ -139,6 +140,7 @@ async def find_position(client: Client, tenant_id: UUID, since: datetime) -> Pos
         NatsError: JetStream does not answer.
     """
     position = await last_position(client)
+    since = min(max(since, _EARLIEST), datetime.now(UTC))  # JetStream takes the years far from ours for other ones
     for stream, of_tenant in enumerate((subjects.spaces_of(tenant_id), subjects.reservations_of(tenant_id))):
         found = await read_stored(client, FOLLOWED[stream].name, sequence=0, subject=of_tenant, limit=1, since=since)
         if found:
