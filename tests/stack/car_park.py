@@ -23,6 +23,7 @@ from parking_contracts import subjects
 from parking_contracts.command import Command, CommandBody
 from parking_contracts.errors import Accepted, Refusal, Reply
 from parking_contracts.reservation_commands import CreateReservation
+from parking_contracts.streams import RESERVATIONS, SPACES
 from parkstream.embedded import child
 from stack.platform import City, Platform
 from stack.replicas import make_service
@@ -111,6 +112,24 @@ class Lot:
         messages = [await subscription.next_msg(timeout=5) for _ in range(waiting)]
         await subscription.unsubscribe()
         return [(one.subject.rpartition(".")[2], msgspec.json.decode(one.data)) for one in messages]
+
+    async def quiet(self) -> None:
+        """Wait until everything told so far has been heard: events flow one way round, so one look in order will do."""
+
+        async def all_heard() -> bool:
+            jetstream = self.town.bus.jetstream()
+            for outbox, stream, consumer in (
+                ("reservation.outbox", RESERVATIONS.name, "occupancy_engine"),
+                ("occupancy.outbox", SPACES.name, "reservation_service"),
+            ):
+                if await self.town.rows(f"SELECT FROM {outbox} LIMIT 1"):
+                    return False
+                info = await jetstream.consumer_info(stream, consumer)
+                if info.num_pending or info.num_ack_pending:
+                    return False
+            return True
+
+        await eventually(all_heard)
 
     async def names(self, space_id: UUID) -> list[str]:
         """What has been told of the space's reservations, in order."""

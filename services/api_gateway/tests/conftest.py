@@ -1,7 +1,5 @@
 """A running gateway with one key, rows put in by SQL, and the bus's other end for commands."""
 
-import asyncio
-import functools
 import contextlib
 import hashlib
 import json

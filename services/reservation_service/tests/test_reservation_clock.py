@@ -44,7 +44,8 @@ async def replica(reservation_env) -> AsyncIterator[Service]:
 
 
 async def an_hour_later(lot: Lot) -> None:
-    """Let an hour pass for the active reservations of this tenant."""
+    """Let an hour pass for the active reservations of this tenant, once nothing told of them is still under way."""
+    await lot.quiet()
     await lot.town.rows(AN_HOUR_EARLIER, lot.tenant_id)
 
 

@@ -93,3 +93,17 @@ async def _act(act: Act, connection: Connection, command: Command[Any]) -> Reply
 async def raw_body(message: NatsMessage) -> bytes:
     """The body as it is: our own decoders read it, with our own errors."""
     return message.body
+
+
+def command_broker(nats_url: str) -> NatsBroker:
+    """A broker that heals itself, not started yet."""
+    return NatsBroker(nats_url, max_reconnect_attempts=-1, reconnect_time_wait=1, logger=None)
+
+
+def broker_check(broker: NatsBroker) -> Callable[[], Awaitable[str | None]]:
+    """A health check of a broker's own connection, which carries commands."""
+
+    async def check() -> str | None:
+        return None if await broker.ping(timeout=1) else "commands: not connected, trying again"
+
+    return check

@@ -11,12 +11,12 @@ from nats.errors import Error as NatsError
 from occupancy_engine import SCHEMA, SERVICE
 from occupancy_engine.clocks import Clocks
 from occupancy_engine.decoders import Decoders, load_profiles
-from occupancy_engine.rollups import Rollups
 from occupancy_engine.settings import EngineSettings
-from occupancy_engine.subscriptions import broker_check, open_broker
+from occupancy_engine.subscriptions import open_broker
 from occupancy_engine.uplinks import Uplinks
 from occupancy_engine.watermarks import Watermarks
 from parking_chassis.clock import every
+from parking_chassis.command_desk import broker_check
 from parking_chassis.health import Health, serve_health
 from parking_chassis.logs import configure_logs
 from parking_chassis.nats_connection import connect_nats_unless, nats_check, not_connected_yet
@@ -49,7 +49,6 @@ async def serve(settings: EngineSettings, stop: asyncio.Event) -> None:
         uplinks = Uplinks(pool, consumer, dead_letters, decoders, watermarks)
         relay = OutboxRelay(pool, nats, schema=SCHEMA, source=f"/{SERVICE}")
         clocks = Clocks(pool, watermarks, decoders, settings)
-        rollups = Rollups(pool, refresh_seconds=settings.rollup_refresh_seconds)
         broker = await open_broker(settings, nats, pool, decoders)
         health.add_check("commands", broker_check(broker))
         try:
@@ -58,7 +57,6 @@ async def serve(settings: EngineSettings, stop: asyncio.Event) -> None:
                 relay.run(),
                 every(settings.purge_seconds, stop, consumer.purge_acknowledged),
                 *clocks.ticking(settings, stop),
-                every(settings.rollup_refresh_seconds, stop, rollups.keep_up),
             ):
                 await uplinks.run(stop)
         finally:

@@ -20,6 +20,7 @@ from occupancy_engine.domain.health import is_silent
 from occupancy_engine.domain.hearing import Device, confirm
 from occupancy_engine.domain.showing import Cause, show
 from occupancy_engine.orphans import take_in_stranded
+from occupancy_engine.rollups import Rollups
 from occupancy_engine.sensing import Sensed, sensor_layer, show_sensed
 from occupancy_engine.settings import EngineSettings, RetentionSettings
 from occupancy_engine.store import devices as device_rows
@@ -47,12 +48,15 @@ class Clocks:
 
     def ticking(self, settings: EngineSettings, stop: asyncio.Event) -> list[Coroutine[Any, Any, None]]:
         """Every clock, to be run until the service stops."""
+        rollups = Rollups(self._pool, refresh_seconds=settings.rollup_refresh_seconds)
+        alerts = AlertClock(self._pool, self._decoders, settings)
         return [
             every(settings.silence_sweep_seconds, stop, self.judge_silence),
             every(settings.overdue_sweep_seconds, stop, self.end_overdue),
             every(settings.orphan_sweep_seconds, stop, self.take_in_stranded),
             every(settings.upkeep_seconds, stop, self.keep_house),
-            every(settings.alert_sweep_seconds, stop, AlertClock(self._pool, self._decoders, settings).look_for_alerts),
+            every(settings.alert_sweep_seconds, stop, alerts.look_for_alerts),
+            every(settings.rollup_refresh_seconds, stop, rollups.keep_up),
         ]
 
     async def judge_silence(self) -> int:

@@ -14,7 +14,7 @@ from occupancy_engine.decoders import Decoders
 from occupancy_engine.device_events import read_device_event, take_device_event
 from occupancy_engine.reservations import read_reservation, take_reservation
 from occupancy_engine.settings import EngineSettings
-from parking_chassis.command_desk import raw_body
+from parking_chassis.command_desk import command_broker, raw_body
 from parking_chassis.postgres import Pool
 from parking_chassis.subscriber import Settler
 from parking_contracts.streams import DEVICES, RESERVATIONS, Stream
@@ -25,7 +25,7 @@ Handler = Callable[[bytes, NatsMessage], Awaitable[None]]
 
 async def open_broker(settings: EngineSettings, nats: Client, pool: Pool, decoders: Decoders) -> NatsBroker:
     """Subscribe and start; the durables exist already."""
-    broker = NatsBroker(settings.nats_url, max_reconnect_attempts=-1, reconnect_time_wait=1, logger=None)
+    broker = command_broker(settings.nats_url)
     settler = Settler(SERVICE, nats.jetstream())
     open_desk(broker, pool, decoders)
 
@@ -61,12 +61,3 @@ def _subscriber(broker: NatsBroker, stream: Stream) -> Callable[[Handler], objec
         ack_policy=AckPolicy.MANUAL,
         decoder=raw_body,
     )
-
-
-def broker_check(broker: NatsBroker) -> Callable[[], Awaitable[str | None]]:
-    """A health check of the broker's own connection, which carries commands and the quiet streams."""
-
-    async def check() -> str | None:
-        return None if await broker.ping(timeout=1) else "commands and quiet streams: not connected, trying again"
-
-    return check

@@ -9,17 +9,21 @@ from importlib.metadata import version
 
 from nats.errors import Error as NatsError
 
+from parking_chassis.batch_subscriber import BatchSubscriber
 from parking_chassis.clock import every
+from parking_chassis.command_desk import broker_check
 from parking_chassis.health import Health, serve_health
 from parking_chassis.logs import configure_logs
 from parking_chassis.nats_connection import connect_nats_unless, nats_check, not_connected_yet
 from parking_chassis.outbox import OutboxRelay
 from parking_chassis.postgres import database_check, open_pool
 from parking_chassis.process import run_service, running
+from parking_contracts.streams import SPACES
 from reservation_service import SCHEMA, SERVICE, metrics
 from reservation_service.clock import Clock
+from reservation_service.commands.desk import open_desk
 from reservation_service.settings import Settings
-from reservation_service.subscriptions import broker_check, open_broker
+from reservation_service.space_events import SpaceEvents
 
 
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
@@ -38,7 +42,8 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         metrics.NATS_CONNECTED.set_function(lambda: nats.is_connected)
         relay = OutboxRelay(pool, nats, schema=SCHEMA, source=f"/{SERVICE}")
         clock = Clock(pool, rules, keep_answers=timedelta(hours=settings.keep_reservation_answers_hours))
-        broker = await open_broker(settings, nats, pool, rules, clock)
+        spaces = BatchSubscriber(SERVICE, nats, SPACES, SpaceEvents(pool, rules).take)
+        broker = await open_desk(settings, pool, rules, clock)
         health.add_check("commands", broker_check(broker))
         try:
             async with running(
@@ -46,7 +51,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
                 every(settings.reservation_clock_seconds, stop, clock.run),
                 every(settings.reservation_upkeep_seconds, stop, clock.keep_house),
             ):
-                await stop.wait()
+                await spaces.run(stop)
         finally:
             with contextlib.suppress(NatsError):  # a broker that is away cannot be told goodbye
                 await broker.stop()

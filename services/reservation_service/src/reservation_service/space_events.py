@@ -7,14 +7,16 @@ again by the time we hear of it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from parking_chassis.dead_letters import decode_event
-from parking_chassis.postgres import Pool
+from parking_chassis.postgres import Connection, Pool
+from parking_chassis.pull_consumer import Delivery
 from parking_contracts.space import Layer, SpaceDeleted, SpaceState, SpaceStateChanged
 from reservation_service.domain.reservation import Rules
 from reservation_service.settling import settle
-from reservation_service.store.due import is_concerned
+from reservation_service.store.due import spaces_concerned
 from reservation_service.store.locks import lock_space
 
 SpaceEvent = SpaceStateChanged | SpaceDeleted
@@ -30,16 +32,29 @@ def read_space_event(subject: str, body: bytes) -> SpaceEvent | None:
     return decode_event(body, kind) if kind is not None else None
 
 
-async def take_space_event(pool: Pool, event: SpaceEvent, rules: Rules) -> None:
-    """Settle the space, if it has a reservation to which this may matter."""
-    tenant_id, space_id, now = event.tenant_id, event.space_id, datetime.now(UTC)
-    is_deleted = isinstance(event, SpaceDeleted)
-    async with pool.acquire() as connection:
-        if not is_deleted and not await is_concerned(connection, tenant_id, space_id, now, rules):
-            return
+class SpaceEvents:
+    """Takes batches of SPACES. Most events concern no reservation: one question sorts those out."""
+
+    def __init__(self, pool: Pool, rules: Rules) -> None:
+        self._pool = pool
+        self._rules = rules
+
+    async def take(self, deliveries: Sequence[Delivery]) -> None:
+        """Settle every space that has a reservation to which its event may matter. Raises PoisonError."""
+        read = (read_space_event(one.subject.decode(), one.payload) for one in deliveries)
+        events = [event for event in read if event is not None]
+        changed = [(event.tenant_id, event.space_id) for event in events if isinstance(event, SpaceStateChanged)]
+        async with self._pool.acquire() as connection:
+            concerned = await spaces_concerned(connection, changed, datetime.now(UTC), self._rules)
+            for event in events:
+                if isinstance(event, SpaceDeleted) or (event.tenant_id, event.space_id) in concerned:
+                    await self._settle(connection, event)
+
+    async def _settle(self, connection: Connection, event: SpaceEvent) -> None:
+        space = event.tenant_id, event.space_id
         async with connection.transaction():
-            await lock_space(connection, tenant_id, space_id)
-            await settle(connection, tenant_id, space_id, now, rules, arrived_at=arrival(event))
+            await lock_space(connection, *space)
+            await settle(connection, *space, datetime.now(UTC), self._rules, arrived_at=arrival(event))
 
 
 def arrival(event: SpaceEvent) -> datetime | None:

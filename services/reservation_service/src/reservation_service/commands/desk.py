@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from faststream.nats import NatsBroker
 
-from parking_chassis.command_desk import Act, CommandDesk
+from parking_chassis.command_desk import Act, CommandDesk, command_broker
 from parking_chassis.postgres import Pool
 from parking_contracts import reservation_commands
 from parking_contracts.command import CommandBody
@@ -14,6 +14,7 @@ from reservation_service.commands import people
 from reservation_service.commands.booking import BookingCommands
 from reservation_service.commands.changing import ChangingCommands
 from reservation_service.domain.reservation import Rules
+from reservation_service.settings import Settings
 
 
 def command_table(rules: Rules, clock: Clock) -> dict[type[CommandBody], Act]:
@@ -32,12 +33,15 @@ def command_table(rules: Rules, clock: Clock) -> dict[type[CommandBody], Act]:
     }
 
 
-def open_desk(broker: NatsBroker, pool: Pool, rules: Rules, clock: Clock) -> None:
-    """Subscribe them all."""
+async def open_desk(settings: Settings, pool: Pool, rules: Rules, clock: Clock) -> NatsBroker:
+    """Subscribe them all, on a connection of their own."""
     desk = CommandDesk(
         pool,
         schema=SCHEMA,
         request_role=f"{SERVICE}_request",
         on_answer=lambda name, outcome: metrics.COMMANDS.labels(name, outcome).inc(),
     )
+    broker = command_broker(settings.nats_url)
     desk.open(broker, command_table(rules, clock))
+    await broker.start()
+    return broker

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -54,16 +55,18 @@ async def spaces_due(
     return [(row["tenant_id"], row["space_id"]) for row in rows]
 
 
-async def is_concerned(connection: Connection, tenant_id: UUID, space_id: UUID, now: datetime, rules: Rules) -> bool:
-    """Whether a space has an active reservation to which what happens there now may matter."""
-    found: bool = await connection.fetchval(
+async def spaces_concerned(
+    connection: Connection, spaces: Collection[SpaceKey], now: datetime, rules: Rules
+) -> set[SpaceKey]:
+    """Those of these spaces that have an active reservation to which what happens there now may matter."""
+    rows = await connection.fetch(
         """
-        SELECT EXISTS (
-            SELECT FROM reservation.reservations
-            WHERE tenant_id = $1 AND space_id = $2 AND status = 'active' AND starts_at <= $3)
+        SELECT DISTINCT r.tenant_id, r.space_id FROM reservation.reservations r
+        JOIN unnest($1::uuid[], $2::uuid[]) AS changed (tenant_id, space_id) USING (tenant_id, space_id)
+        WHERE r.status = 'active' AND r.starts_at <= $3
         """,
-        tenant_id,
-        space_id,
+        [tenant_id for tenant_id, _ in spaces],
+        [space_id for _, space_id in spaces],
         now + rules.lead,
     )
-    return found
+    return {(row["tenant_id"], row["space_id"]) for row in rows}
