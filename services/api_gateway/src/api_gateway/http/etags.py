@@ -76,7 +76,7 @@ def _moved_on() -> ProblemError:
     )
 
 
-async def _precondition(
+def _precondition(
     if_match: Annotated[
         str | None,
         Header(
