@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
 
+import msgspec
 from fastapi import Depends, Query, Request, Response
 from starlette.datastructures import URL
 
@@ -32,6 +34,11 @@ class Page:
             links["prev"] = self._at(max(self.offset - self.limit, 0))
         _show(self._response, links)
         return {"total": total, "limit": self.limit, "offset": self.offset}
+
+    def answer(self, total: int, items: Sequence[Mapping[str, Any]]) -> Response:
+        """The page as it goes out. To check our own rows field by field would take longer than to read them."""
+        content = msgspec.json.encode({**self.of(total), "items": items})
+        return Response(content, headers=dict(self._response.headers), media_type="application/json")
 
     def first(self) -> Page:
         """The same list from its beginning."""

@@ -81,7 +81,7 @@ async def _filters(
     return site, building, floor, zone, kind, state, include_deleted, q
 
 
-@router.get("", responses=READ)
+@router.get("", response_model=SpacePage, responses=READ)
 async def list_spaces(
     caller: SpacesReader,
     database: Database,
@@ -89,7 +89,7 @@ async def list_spaces(
     place: Annotated[tuple[float, float, float, Box] | None, Depends(_place)],
     order: Annotated[str, Depends(ORDER)],
     page: Paging,
-) -> SpacePage:
+) -> Response:
     """The tenant's spaces: by site and code, or as `sort` says; with `near` those within `radius_m`, nearest first.
 
     Nearest first is an order of its own: `sort` has no effect beside `near`.
@@ -98,7 +98,9 @@ async def list_spaces(
         total, rows = await queries.list_spaces(database, caller.tenant_id, filters, order, page)
     else:
         total, rows = await queries.list_spaces_near(database, caller.tenant_id, filters, place=place, page=page)
-    return SpacePage(**page.of(total), items=[ListedSpace(**row) for row in rows])
+    # What is nearby comes with its distance, and with the total in every row.
+    items = [{"distance_m": None, **row} for row in rows]
+    return page.answer(total, [{name: item[name] for name in ListedSpace.model_fields} for item in items])
 
 
 @router.get("/{space_id}", responses=READ_ONE)
