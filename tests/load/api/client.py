@@ -5,6 +5,7 @@ nothing of an answer but its status and its length. A general client takes more 
 """
 
 import asyncio
+import time
 from collections import deque
 from dataclasses import dataclass
 from typing import Self, cast
@@ -13,6 +14,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 CONNECTIONS = 128
+IDLE_SECONDS = 3.0  # the gateway closes what is idle for 5 s; a request must not meet that
 HEAD_END = b"\r\n\r\n"
 
 
@@ -32,6 +34,7 @@ class _Connection(asyncio.Protocol):
         self._received = bytearray()
         self._waiting: asyncio.Future[Answer] | None = None
         self.closed = False
+        self.used_at = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.WriteTransport", transport)  # uvloop's is one without saying so
@@ -92,14 +95,16 @@ class LightClient:
         async with self._places:
             connection = self._taken() or await self._open()
             answer = await connection.send(request)
+            connection.used_at = time.monotonic()
             self._free.append(connection)
             return answer
 
     def _taken(self) -> _Connection | None:
         while self._free:
             connection = self._free.pop()
-            if not connection.closed:
+            if not connection.closed and time.monotonic() - connection.used_at < IDLE_SECONDS:
                 return connection
+            connection.close()
         return None
 
     async def _open(self) -> _Connection:
