@@ -95,8 +95,10 @@ class Clocks:
 
     async def keep_house(self) -> None:
         """Make the coming partitions, and drop what has been kept long enough."""
-        async with self._pool.acquire() as connection, connection.transaction():
-            await upkeep.keep_partitions(connection, self._retention)
+        async with self._pool.acquire() as connection:
+            # A transaction of its own: to drop a partition locks its table, and uplinks must not wait for the pruning.
+            async with connection.transaction():
+                await upkeep.keep_partitions(connection, self._retention)
             await upkeep.prune(connection, self._retention)
 
 

@@ -20,7 +20,10 @@ async def keep_partitions(connection: Connection, retention: RetentionSettings) 
 
 
 async def prune(connection: Connection, retention: RetentionSettings) -> None:
-    """Delete stays, closed alerts, orphans and answered commands past their retention, by the time of receipt."""
+    """Delete stays, figures, closed alerts, orphans and answered commands past their retention.
+
+    Outside a transaction each table is by itself: one whose deletion takes too long does not undo the others'.
+    """
     for statement, days in (
         (
             "DELETE FROM occupancy.sensor_readings_other WHERE received_at < now() - $1::interval",
