@@ -33,7 +33,8 @@ async def spaces_due(
           AND ($6::uuid IS NULL OR r.tenant_id = $6)
           AND (r.opened_at IS NULL OR s.deleted_at IS NOT NULL
                OR greatest(r.starts_at, r.opened_at, r.cleared_at) + $3::interval <= $1
-               OR (s.sensor_occupied AND NOT s.sensor_silent) IS DISTINCT FROM
+               -- without a sensor nobody is seen: else every such reservation would be looked at in every round
+               OR coalesce(s.sensor_occupied AND NOT s.sensor_silent, false) <>
                   (r.obstructed_at IS NOT NULL AND r.cleared_at IS NULL))
         UNION
         SELECT r.tenant_id, r.space_id
