@@ -6,33 +6,22 @@ from datetime import datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic.config import JsonDict
 
-from api_gateway.http.fields import Body, Document, RequestId, absent
+from api_gateway.http.fields import Body, Document, Instant, RequestId, absent
 from parking_contracts.reservation import CheckedInBy, ReservationStatus
 from parking_contracts.space import SpaceKind, SpaceState
 
-# What PostgreSQL, Python and every offset from UTC can all hold.
-YEARS = range(1970, 9999)
-
-
-def _storable(moment: datetime) -> datetime:
-    if moment.year not in YEARS:
-        raise ValueError("lies outside the years 1970 to 9998")
-    return moment
-
-
-Moment = Annotated[AwareDatetime, AfterValidator(_storable)]
 Start = Annotated[
-    Moment,
+    Instant,
     Field(
         description="RFC 3339 with an offset; at most 5 minutes ago, and a year ahead",
         examples=["2026-05-04T10:00:00+02:00"],
     ),
 ]
 End = Annotated[
-    Moment,
+    Instant,
     Field(
         description="after the start, at most 24 hours; the end itself is free again",
         examples=["2026-05-04T12:00:00+02:00"],

@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 
 from api_gateway.http.commands import Commands
 from api_gateway.http.etags import IfMatch, show_revision
+from api_gateway.http.fields import Instant
 from api_gateway.http.openapi import READ, READ_ONE, WRITE
 from api_gateway.http.paging import Paging
 from api_gateway.http.problems import not_found
@@ -21,7 +22,6 @@ from api_gateway.reservations.models import (
     Cancellation,
     ClockRun,
     Email,
-    Moment,
     NewReservation,
     Reservation,
     ReservationChanges,
@@ -47,8 +47,8 @@ async def _filters(
     space: Annotated[UUID | None, Query(description="only of this space")] = None,
     email: Annotated[Email | None, Query(description="only of this person; any case")] = None,
     status: Annotated[Status | None, Query(description="only in this status")] = None,
-    since: Annotated[Moment | None, Query(alias="from", description="only what ends after this moment")] = None,
-    until: Annotated[Moment | None, Query(alias="to", description="only what starts before this moment")] = None,
+    since: Annotated[Instant | None, Query(alias="from", description="only what ends after this moment")] = None,
+    until: Annotated[Instant | None, Query(alias="to", description="only what starts before this moment")] = None,
 ) -> tuple[object, ...]:
     if since is not None and until is not None and since >= until:
         raise RequestValidationError([{"loc": ("query", "to"), "msg": "must come after from", "type": "to"}])
