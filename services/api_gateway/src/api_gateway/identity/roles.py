@@ -7,9 +7,7 @@ from enum import StrEnum
 
 EVERYTHING = frozenset({"*"})
 # Who is in the tenant, with which keys, who did what, and where its events are sent: for those who run it.
-NOUNS_OF_ADMINS = frozenset(
-    {"users", "api_keys", "audit", "webhooks", "ingress_credentials", "imports", "privacy", "tenants"}
-)
+NOUNS_OF_ADMINS = frozenset({"users", "api_keys", "audit", "webhooks", "ingress_credentials", "privacy", "tenants"})
 # What somebody in the car park does: set a state, swap a device, book, acknowledge.
 NOUNS_OF_OPERATORS = frozenset({"spaces", "devices", "reservations", "alerts"})
 
