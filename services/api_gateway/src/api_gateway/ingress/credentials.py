@@ -8,13 +8,13 @@ from typing import Annotated
 import asyncpg
 from fastapi import APIRouter, Query, Response
 
+from api_gateway.http.idempotent_writes import Once
 from api_gateway.http.openapi import READ, READ_ONE, WRITE
 from api_gateway.http.paging import Paging
 from api_gateway.http.problems import ProblemError, not_found
 from api_gateway.http.routes import JsonRoute
 from api_gateway.identity.authentication import IngressCredentialsReader, IngressCredentialsWriter
 from api_gateway.identity.database import Database
-from api_gateway.identity.once import Once
 from api_gateway.ingress import queries
 from api_gateway.ingress.models import (
     CredentialId,

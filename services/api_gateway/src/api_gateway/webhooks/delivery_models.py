@@ -11,7 +11,7 @@ from fastapi import Path, Query
 from pydantic import AwareDatetime, BaseModel, Field, model_validator
 
 from api_gateway.http.cursors import NextCursor
-from api_gateway.http.fields import Body
+from api_gateway.http.fields import Body, RequestId
 from api_gateway.live.position import Position, format_position
 
 DeliveryId = Annotated[UUID, Path(description="the delivery's id")]
@@ -83,6 +83,7 @@ class NewWebhookReplay(Body):
         examples=["1042.17"],
     )
     since: AwareDatetime | None = Field(default=None, description="from this time on (RFC 3339, with an offset)")
+    request_id: RequestId = None
 
     @model_validator(mode="after")
     def _one_of_them(self) -> Self:

@@ -6,12 +6,12 @@ import uuid
 from datetime import UTC, datetime
 from uuid import UUID
 
-import asyncpg
 import msgspec
 from fastapi import APIRouter, Request, Response
 
 from api_gateway.gateway import gateway_of
 from api_gateway.http.cursors import Cursor, make_cursor, read_cursor
+from api_gateway.http.idempotent_writes import Once
 from api_gateway.http.openapi import READ_ONE, WRITE
 from api_gateway.http.paging import link_next
 from api_gateway.http.problems import ProblemError, not_found
@@ -83,46 +83,58 @@ async def get_webhook_delivery(
 
 @router.post("/deliveries/{delivery_id}/retry", status_code=202, responses=WRITE)
 async def retry_webhook_delivery(
-    caller: WebhooksWriter, request: Request, endpoint_id: EndpointId, delivery_id: DeliveryId
+    caller: WebhooksWriter, request: Request, once: Once, endpoint_id: EndpointId, delivery_id: DeliveryId
 ) -> WebhookDelivery:
     """Send a delivery again now, whatever became of it, with the whole schedule of retries behind it."""
     async with transaction_of(request, caller) as database:
-        await _enabled(database, caller.tenant_id, endpoint_id)
-        if not await deliveries.retry_delivery(database, caller.tenant_id, endpoint_id, delivery_id):
-            raise not_found("delivery", delivery_id)
-        row = await deliveries.get_delivery(database, caller.tenant_id, endpoint_id, delivery_id)
-    return _woken(request, row)
+
+        async def retry() -> WebhookDelivery:
+            await _enabled(database, caller.tenant_id, endpoint_id)
+            if not await deliveries.retry_delivery(database, caller.tenant_id, endpoint_id, delivery_id):
+                raise not_found("delivery", delivery_id)
+            return await _written(database, caller.tenant_id, endpoint_id, delivery_id)
+
+        answer = await once.carry_out(database, caller, None, retry)
+    gateway_of(request).webhooks.wake()
+    return WebhookDelivery.model_validate_json(answer)
 
 
 @router.post("/test", status_code=202, responses=WRITE)
-async def test_webhook(caller: WebhooksWriter, request: Request, endpoint_id: EndpointId) -> WebhookDelivery:
+async def test_webhook(
+    caller: WebhooksWriter, request: Request, once: Once, endpoint_id: EndpointId
+) -> WebhookDelivery:
     """Send an event `webhook.test` now; the delivery that is answered, read again, shows what became of it."""
     event_id, now = str(uuid.uuid4()), datetime.now(UTC).isoformat()
     data = msgspec.json.encode({"endpoint_id": endpoint_id, "message": "It works."})
     async with transaction_of(request, caller) as database:
-        await _enabled(database, caller.tenant_id, endpoint_id)
-        made = await deliveries.insert_test(
-            database,
-            caller.tenant_id,
-            endpoint_id,
-            event_id=event_id,
-            event_type=TEST_EVENT,
-            body=make_body(TEST_EVENT, now, data),
-        )
-        row = await deliveries.get_delivery(database, caller.tenant_id, endpoint_id, made)
-    return _woken(request, row)
+
+        async def add() -> WebhookDelivery:
+            await _enabled(database, caller.tenant_id, endpoint_id)
+            made = await deliveries.insert_test(
+                database,
+                caller.tenant_id,
+                endpoint_id,
+                event_id=event_id,
+                event_type=TEST_EVENT,
+                body=make_body(TEST_EVENT, now, data),
+            )
+            return await _written(database, caller.tenant_id, endpoint_id, made)
+
+        answer = await once.carry_out(database, caller, None, add)
+    gateway_of(request).webhooks.wake()
+    return WebhookDelivery.model_validate_json(answer)
 
 
 @router.post("/replay", status_code=202, responses=WRITE)
 async def replay_webhook(
-    caller: WebhooksWriter, request: Request, endpoint_id: EndpointId, body: NewWebhookReplay
+    caller: WebhooksWriter, request: Request, once: Once, endpoint_id: EndpointId, body: NewWebhookReplay
 ) -> WebhookReplay:
     """Send the events of the last days again, from an event id or a time on, as far as the endpoint wants them.
 
     They carry the same `webhook-id` as before. It runs in the background: read it again to see how far it has come.
     """
     async with transaction_of(request, caller) as database:
-        await _enabled(database, caller.tenant_id, endpoint_id)
+        await _endpoint(database, caller.tenant_id, endpoint_id)
     client = gateway_of(request).bus.connected()
     until, first = await last_position(client), await first_position(client)
     if body.since is not None:
@@ -131,16 +143,22 @@ async def replay_webhook(
         after = parse_position(body.after or "")
     lost = after[0] < first[0] or after[1] < first[1] or _lies_ahead(after, until)
     async with transaction_of(request, caller) as database:
-        await _enabled(database, caller.tenant_id, endpoint_id)
-        row = await replays.insert_replay(
-            database, caller.tenant_id, endpoint_id, after=furthest(after, first), until=until, lost=lost
-        )
-    if row is None:
-        raise ProblemError(
-            ErrorCode.RESOURCE_IN_USE, "a replay of this webhook is running: wait for its end, or disable the webhook"
-        )
+
+        async def begin() -> WebhookReplay:
+            await _enabled(database, caller.tenant_id, endpoint_id)
+            row = await replays.insert_replay(
+                database, caller.tenant_id, endpoint_id, after=furthest(after, first), until=until, lost=lost
+            )
+            if row is None:
+                raise ProblemError(
+                    ErrorCode.RESOURCE_IN_USE,
+                    "a replay of this webhook is running: wait for its end, or disable the webhook",
+                )
+            return shown_replay(row)
+
+        answer = await once.carry_out(database, caller, body, begin)
     gateway_of(request).webhooks.wake()
-    return shown_replay(row)
+    return WebhookReplay.model_validate_json(answer)
 
 
 @router.get("/replays", responses=READ_ONE)
@@ -188,8 +206,7 @@ async def _enabled(database: Connection, tenant_id: UUID, endpoint_id: UUID) -> 
         )
 
 
-def _woken(request: Request, row: asyncpg.Record | None) -> WebhookDelivery:
-    """The answer, once what it tells of is committed and about to be sent."""
+async def _written(database: Connection, tenant_id: UUID, endpoint_id: UUID, delivery_id: UUID) -> WebhookDelivery:
+    row = await deliveries.get_delivery(database, tenant_id, endpoint_id, delivery_id)
     assert row is not None  # noqa: S101  written in this request
-    gateway_of(request).webhooks.wake()
     return WebhookDelivery(**{name: value for name, value in row.items() if name != "body"})

@@ -9,12 +9,20 @@ from uuid import UUID
 from fastapi import Path
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
-from api_gateway.http.fields import Body, absent
+from api_gateway.http.fields import Body, RequestId, absent
 from api_gateway.live.announcement import EVENT_NAMES
 
 EndpointId = Annotated[UUID, Path(description="the endpoint's id")]
 _URL = "https://hooks.example.com/parking"
-_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwq0Vxmf1mEDc="  # noqa: S105  an example
+
+Secret = Annotated[
+    str | None,
+    Field(
+        description="verify our signatures with it; we do not show it again: where a repeated Idempotency-Key gets the "
+        "first answer again, it is null. If you have lost it, rotate it",
+        examples=["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwq0Vxmf1mEDc="],
+    ),
+]
 
 
 def _known(name: str) -> str:
@@ -80,7 +88,7 @@ class WebhookPage(BaseModel):
 class CreatedWebhook(Webhook):
     """A new endpoint and its secret, which is shown in this answer alone."""
 
-    secret: str = Field(description="verify our signatures with it; we do not show it again", examples=[_SECRET])
+    secret: Secret
 
 
 class NewWebhook(Body):
@@ -91,6 +99,7 @@ class NewWebhook(Body):
     event_types: EventTypes = Field(default_factory=list)
     site_ids: SiteIds = Field(default_factory=list)
     id: UUID | None = Field(default=None, description="choose it to make a retry harmless; else one is made")
+    request_id: RequestId = None
 
 
 class WebhookChanges(Body):
@@ -109,10 +118,11 @@ class SecretRotation(Body):
     overlap_seconds: int = Field(
         default=86_400, ge=0, le=7 * 86_400, description="how long the present secret signs along; 0 if it has leaked"
     )
+    request_id: RequestId = None
 
 
 class NewSecret(BaseModel):
     """A new secret, shown in this answer alone."""
 
-    secret: str = Field(description="verify our signatures with it; we do not show it again", examples=[_SECRET])
+    secret: Secret
     previous_until: datetime | None = Field(description="until when the one before signs along", examples=[None])

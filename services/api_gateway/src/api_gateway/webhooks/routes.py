@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 
 from api_gateway.gateway import gateway_of
 from api_gateway.http.etags import IfMatch, Precondition, show_revision
+from api_gateway.http.idempotent_writes import Once
 from api_gateway.http.openapi import READ, READ_ONE, WRITE
 from api_gateway.http.paging import Paging
 from api_gateway.http.problems import ProblemError, not_found
@@ -60,29 +61,38 @@ async def get_webhook(
 
 @router.post("", status_code=201, responses=WRITE)
 async def create_webhook(
-    caller: WebhooksWriter, database: Database, request: Request, body: NewWebhook, response: Response
+    caller: WebhooksWriter, database: Database, request: Request, once: Once, body: NewWebhook, response: Response
 ) -> CreatedWebhook:
     """Make an endpoint, which is told every event from now on. Its secret is shown in this answer alone.
+
+    A repetition with the same Idempotency-Key answers without it.
 
     Events are posted as `{"type", "timestamp", "data"}` and signed as Standard Webhooks says: `webhook-id` (the
     event's, the same at every attempt), `webhook-timestamp`, `webhook-signature`. A 2xx within 15 s is a delivery;
     anything else is tried again over hours. 410 disables the endpoint.
     """
-    values = body.model_dump()
-    values["url"] = _usable_url(request, body.url)
-    await endpoints.lock_tenant(database, caller.tenant_id)
-    total, _ = await endpoints.list_endpoints(database, caller.tenant_id, limit=0, offset=0)
-    if total >= ENDPOINTS_OF_TENANT:
-        raise ProblemError(
-            ErrorCode.RESOURCE_IN_USE, f"a tenant may have {ENDPOINTS_OF_TENANT} webhooks: delete one first"
-        )
-    secret = make_secret()
-    row = await endpoints.insert_endpoint(database, caller.tenant_id, secret, values)
-    if row is None:
-        raise ProblemError(ErrorCode.DUPLICATE_RESOURCE, f"id: there is a webhook {body.id} already")
-    response.headers["Location"] = f"{PATH}/{row['id']}"
-    show_revision(response, row["updated_at"])
-    return CreatedWebhook(**row, secret=show_secret(secret))
+    values = {**body.model_dump(exclude={"request_id"}), "url": _usable_url(request, body.url)}
+    shown: str | None = None
+
+    async def add() -> Webhook:
+        nonlocal shown
+        await endpoints.lock_tenant(database, caller.tenant_id)
+        total, _ = await endpoints.list_endpoints(database, caller.tenant_id, limit=0, offset=0)
+        if total >= ENDPOINTS_OF_TENANT:
+            raise ProblemError(
+                ErrorCode.RESOURCE_IN_USE, f"a tenant may have {ENDPOINTS_OF_TENANT} webhooks: delete one first"
+            )
+        secret = make_secret()
+        row = await endpoints.insert_endpoint(database, caller.tenant_id, secret, values)
+        if row is None:
+            raise ProblemError(ErrorCode.DUPLICATE_RESOURCE, f"id: there is a webhook {body.id} already")
+        shown = show_secret(secret)
+        return Webhook(**row)
+
+    made = Webhook.model_validate_json(await once.carry_out(database, caller, body, add))
+    response.headers["Location"] = f"{PATH}/{made.id}"
+    show_revision(response, made.updated_at)
+    return CreatedWebhook(**made.model_dump(), secret=shown)
 
 
 @router.patch("/{endpoint_id}", responses=WRITE)
@@ -123,15 +133,27 @@ async def delete_webhook(
 
 @router.post("/{endpoint_id}/rotate-secret", responses=WRITE)
 async def rotate_webhook_secret(
-    caller: WebhooksWriter, database: Database, endpoint_id: EndpointId, body: SecretRotation | None = None
+    caller: WebhooksWriter, database: Database, once: Once, endpoint_id: EndpointId, body: SecretRotation | None = None
 ) -> NewSecret:
-    """Make a new secret, shown in this answer alone. Until the present one ends, requests carry both signatures."""
-    await _locked(database, caller.tenant_id, endpoint_id, Precondition())
-    secret = make_secret()
-    until = await endpoints.rotate_secret(
-        database, caller.tenant_id, endpoint_id, secret, overlap_seconds=(body or SecretRotation()).overlap_seconds
-    )
-    return NewSecret(secret=show_secret(secret), previous_until=until)
+    """Make a new secret, shown in this answer alone. Until the present one ends, requests carry both signatures.
+
+    A repetition with the same Idempotency-Key makes none, and answers without the one that was made.
+    """
+    rotation = body or SecretRotation()
+    shown: str | None = None
+
+    async def rotate() -> NewSecret:
+        nonlocal shown
+        await _locked(database, caller.tenant_id, endpoint_id, Precondition())
+        secret = make_secret()
+        until = await endpoints.rotate_secret(
+            database, caller.tenant_id, endpoint_id, secret, overlap_seconds=rotation.overlap_seconds
+        )
+        shown = show_secret(secret)
+        return NewSecret(secret=None, previous_until=until)
+
+    done = NewSecret.model_validate_json(await once.carry_out(database, caller, rotation, rotate))
+    return NewSecret(secret=shown, previous_until=done.previous_until)
 
 
 async def _locked(database: Connection, tenant_id: UUID, endpoint_id: UUID, if_match: Precondition) -> asyncpg.Record:

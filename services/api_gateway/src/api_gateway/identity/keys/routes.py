@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 
+from api_gateway.http.idempotent_writes import Once
 from api_gateway.http.openapi import READ, READ_ONE, WRITE
 from api_gateway.http.paging import Paging
 from api_gateway.http.problems import ProblemError, not_found
@@ -17,7 +18,6 @@ from api_gateway.identity.authentication import SCOPES, ApiKeysReader, ApiKeysWr
 from api_gateway.identity.database import Database
 from api_gateway.identity.keys import queries
 from api_gateway.identity.keys.models import ApiKey, ApiKeyPage, MadeApiKey, NewApiKey
-from api_gateway.identity.once import Once
 from parking_contracts.errors import ErrorCode
 
 PATH = "/api/v6/api-keys"

@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Request, Response
 
 from api_gateway.gateway import gateway_of
+from api_gateway.http.idempotent_writes import Once
 from api_gateway.http.openapi import READ, READ_ONE, WRITE
 from api_gateway.http.paging import Paging
 from api_gateway.http.problems import ProblemError, not_found
@@ -15,7 +16,6 @@ from api_gateway.http.routes import JsonRoute
 from api_gateway.http.sorting import sort_by
 from api_gateway.identity.authentication import TenantsReader, TenantsWriter
 from api_gateway.identity.database import Database, transaction_of
-from api_gateway.identity.once import Once
 from api_gateway.identity.roles import Role
 from api_gateway.identity.tenants import queries
 from api_gateway.identity.tenants.models import NewTenant, Tenant, TenantPage

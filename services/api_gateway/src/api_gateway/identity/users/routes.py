@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 
 from api_gateway.gateway import gateway_of
 from api_gateway.http.etags import IfMatch, Precondition, show_revision
+from api_gateway.http.idempotent_writes import Once
 from api_gateway.http.openapi import READ, READ_ONE, WRITE
 from api_gateway.http.paging import Paging
 from api_gateway.http.problems import ProblemError, not_found
@@ -17,7 +18,6 @@ from api_gateway.http.routes import JsonRoute
 from api_gateway.http.sorting import sort_by
 from api_gateway.identity.authentication import SCOPES, Caller, UsersReader, UsersWriter
 from api_gateway.identity.database import Database, transaction_of
-from api_gateway.identity.once import Once
 from api_gateway.identity.roles import Role
 from api_gateway.identity.sessions.queries import revoke_sessions
 from api_gateway.identity.sessions.sessions import Ended

@@ -36,7 +36,7 @@ class OnceOnly:
         self,
         connection: Connection,
         caller: Caller,
-        body: BaseModel,
+        body: BaseModel | None,
         act: Callable[[], Awaitable[BaseModel]],
         *,
         undigested: str = "",
@@ -46,21 +46,21 @@ class OnceOnly:
         Args:
             connection: The transaction of the effect.
             caller: Whose key it is.
-            body: What was asked; another one under the same key is refused.
+            body: What was asked, if the route takes any; another one under the same key is refused.
             act: Makes the effect; a ProblemError undoes it, and nothing is remembered.
             undigested: The field of the body that holds a password: no quick digest of it may be stored.
 
         Raises:
             ProblemError: IDEMPOTENCY_KEY_REUSED or REQUEST_IN_FLIGHT, or as `act` does.
         """
-        asked = body.model_dump_json(exclude={undigested, "request_id"}).encode()
+        asked = "" if body is None else body.model_dump_json(exclude={undigested, "request_id"})
         command = Command(
             tenant_id=caller.tenant_id,
             caller=caller.name,
             request_id=self._request.state.request_id,
             body=None,
             idempotency_key=self._chosen(getattr(body, "request_id", None)),
-            body_sha256=hashlib.sha256(self._request.url.path.encode() + b"\0" + asked).hexdigest(),
+            body_sha256=hashlib.sha256(self._request.url.path.encode() + b"\0" + asked.encode()).hexdigest(),
         )
 
         async def accept() -> Accepted:
