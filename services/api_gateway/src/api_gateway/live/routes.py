@@ -8,7 +8,6 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
-from pydantic import AfterValidator, Field
 
 from api_gateway.gateway import gateway_of
 from api_gateway.http.fields import FilterText
@@ -16,7 +15,7 @@ from api_gateway.http.openapi import READ
 from api_gateway.http.problems import unavailable
 from api_gateway.http.routes import JsonRoute
 from api_gateway.identity.authentication import EventsReader
-from api_gateway.live.announcement import EVENT_NAMES
+from api_gateway.live.event_name import EventName
 from api_gateway.live.position import Position, parse_position
 from api_gateway.live.response import EventStream
 from api_gateway.live.subscription import EventFilter
@@ -34,15 +33,6 @@ event: space.state_changed
 data: {"tenant_id":"...","space_id":"...","code":"A-17","previous":"free","state":"occupied","version":8}
 
 """
-
-
-def _known(name: str) -> str:
-    if name not in EVENT_NAMES:
-        raise ValueError(f"expected one of {', '.join(EVENT_NAMES)}")
-    return name
-
-
-EventName = Annotated[str, AfterValidator(_known), Field(json_schema_extra={"enum": list(EVENT_NAMES)})]
 
 
 def _after(header: str | None, query: str | None) -> Position | None:

@@ -10,7 +10,7 @@ from fastapi import Path
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
 from api_gateway.http.fields import Body, RequestId, absent
-from api_gateway.live.announcement import EVENT_NAMES
+from api_gateway.live.event_name import EventName
 
 EndpointId = Annotated[UUID, Path(description="the endpoint's id")]
 _URL = "https://hooks.example.com/parking"
@@ -25,19 +25,12 @@ Secret = Annotated[
 ]
 
 
-def _known(name: str) -> str:
-    if name not in EVENT_NAMES:
-        raise ValueError(f"expected one of {', '.join(EVENT_NAMES)}")
-    return name
-
-
 def _storable(text: str) -> str:
     if "\0" in text:
         raise ValueError("U+0000 cannot be stored")
     return text
 
 
-EventName = Annotated[str, AfterValidator(_known), Field(json_schema_extra={"enum": list(EVENT_NAMES)})]
 Url = Annotated[
     str,
     StringConstraints(min_length=1, max_length=2048),
