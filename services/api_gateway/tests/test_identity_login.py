@@ -49,6 +49,32 @@ async def test_a_hash_of_older_parameters_is_made_anew_at_log_in(gateways: Gatew
     assert (await gateways.try_to_log_in(ada.email)).status_code == 200
 
 
+async def test_a_log_in_under_way_does_not_outlive_a_change_of_password(gateways: GatewayPair) -> None:
+    admin = await gateways.somebody("admin")
+    for _ in range(3):
+        ada = await gateways.person(admin.tenant_id)
+        new = {"password": f"another parking meter {uuid.uuid4()}"}
+        *log_ins, changed = await asyncio.gather(
+            *(gateways.try_to_log_in(ada.email) for _ in range(5)),
+            gateways.second.patch(f"/api/v6/users/{ada.id}", json=new, headers=admin.headers),
+        )
+        assert changed.status_code == 200
+        for answer in log_ins:
+            assert answer.status_code in {200, 401}
+            headers = {"Authorization": f"Bearer {answer.json().get('access_token')}"}
+            assert (await gateways.first.get("/api/auth/me", headers=headers)).status_code == 401
+        assert (await gateways.try_to_log_in(ada.email)).status_code == 401
+        assert (await gateways.try_to_log_in(ada.email, new["password"])).status_code == 200
+
+
+async def test_simultaneous_log_ins_survive_a_hash_made_anew(gateways: GatewayPair) -> None:
+    ada = await gateways.person(await gateways.tenant())
+    old = PasswordHasher(time_cost=1, memory_cost=8 << 10, parallelism=1).hash(PASSWORD)
+    await gateways.sql.execute("UPDATE gateway.users SET password_hash = $2 WHERE id = $1", ada.id, old)
+    answers = await asyncio.gather(*(gateways.try_to_log_in(ada.email) for _ in range(4)))
+    assert [answer.status_code for answer in answers] == [200] * 4
+
+
 async def test_who_fails_too_often_must_wait_and_is_told_how_long(gateways: GatewayPair) -> None:
     ada, address = await gateways.person(await gateways.tenant()), an_address()
     failures = [await gateways.try_to_log_in(ada.email, WRONG, address=address) for _ in range(5)]

@@ -23,7 +23,7 @@ from api_gateway.identity.sessions.refresh_tokens import parse_refresh_token
 from api_gateway.identity.sessions.sessions import Ended, Opened, Refresh, use_refresh_token
 from api_gateway.identity.tenants.queries import get_tenant
 from api_gateway.identity.users.adding import require_strength
-from api_gateway.identity.users.queries import get_password_hash, get_user, set_password_hash
+from api_gateway.identity.users.queries import get_password_hash, get_user, hold_password, set_password_hash
 from parking_chassis.postgres import Connection, act_for
 from parking_contracts.errors import ErrorCode
 
@@ -81,10 +81,13 @@ async def change_password(request: Request, caller: Caller, current: str, new: s
     require_strength(new, email, "body.new_password")
     address = client_address(request, gateway.settings.trusted_proxies)
     known = await count_attempt(request, address, email)
-    if not (await gateway.passwords.verify(current, stored)).matches:
-        raise ProblemError(ErrorCode.AUTHENTICATION_ERROR, "the current password is wrong")
+    if stored is None or not (await gateway.passwords.verify(current, stored)).matches:
+        raise _wrong_password()
     password_hash = await gateway.passwords.hash(new)
     async with transaction_of(request, caller) as connection:
+        # An administrator may have given another one meanwhile: what we have looked at is then the current one no more.
+        if not await hold_password(connection, caller.tenant_id, user_id, stored):
+            raise _wrong_password()
         await set_password_hash(connection, caller.tenant_id, user_id, password_hash)
         await queries.revoke_sessions(connection, caller.tenant_id, user_id, Ended.PASSWORD_CHANGED, but=session_id)
     await gateway.throttle.succeed(address, email, known=known)
@@ -108,6 +111,10 @@ async def describe(connection: Connection, caller: Caller) -> Me:
         name=named["name"] if named else "",
         session_id=caller.session_id,
     )
+
+
+def _wrong_password() -> ProblemError:
+    return ProblemError(ErrorCode.AUTHENTICATION_ERROR, "the current password is wrong")
 
 
 def _refused(message: str = "the refresh token is unknown, used or ended: log in again") -> ProblemError:

@@ -115,6 +115,20 @@ async def get_password_hash(connection: Connection, tenant_id: UUID, user_id: UU
     return stored
 
 
+async def hold_password(connection: Connection, tenant_id: UUID, user_id: UUID, password_hash: str) -> bool:
+    """Whether the user is not disabled and has this very hash, which stays so until the transaction ends."""
+    found = await connection.fetchval(
+        """
+        SELECT true FROM gateway.users
+        WHERE (tenant_id, id) = ($1, $2) AND password_hash = $3 AND disabled_at IS NULL FOR NO KEY UPDATE
+        """,
+        tenant_id,
+        user_id,
+        password_hash,
+    )
+    return bool(found)
+
+
 async def set_password_hash(connection: Connection, tenant_id: UUID, user_id: UUID, password_hash: str) -> None:
     """Another hash of the same password, or of a new one."""
     await connection.execute(
