@@ -116,6 +116,14 @@ async def test_the_log_is_read_page_by_page_newest_first(gateways: GatewayPair) 
     assert seen == ["4", "3", "2", "1", "0"]
 
 
+async def test_a_moment_that_no_offset_can_hold_is_refused(gateways: GatewayPair) -> None:
+    admin = await gateways.somebody("admin")
+    for name in ("from", "to"):
+        for moment in ("9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"):
+            answer = await gateways.first.get(AUDIT, params={name: moment}, headers=admin.headers)
+            assert (answer.status_code, answer.json()["code"]) == (422, "VALIDATION_ERROR"), moment
+
+
 async def test_no_role_can_change_or_forge_the_log(gateways: GatewayPair) -> None:
     admin = await gateways.somebody("admin")
     connection = await asyncpg.connect(gateways.database_url)

@@ -63,6 +63,8 @@ async def test_a_key_ends_by_itself(gateways: GatewayPair) -> None:
     assert (await gateways.first.get("/api/v6/sites", headers=headers)).status_code == 401
     past = await make(gateways, admin.headers, "sites:read", expires_at="2020-01-01T00:00:00Z")
     assert past.status_code == 422
+    never = await make(gateways, admin.headers, "sites:read", expires_at="9999-12-31T23:59:59-14:00")
+    assert never.status_code == 422
 
 
 async def test_a_key_may_do_no_more_than_who_makes_it(gateways: GatewayPair) -> None:

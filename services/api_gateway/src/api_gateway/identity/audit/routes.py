@@ -5,20 +5,19 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
-from pydantic import AwareDatetime
+from fastapi import Query, Request, Response
 
 from api_gateway.http.cursors import Cursor, make_cursor, read_cursor
-from api_gateway.http.fields import FilterText
+from api_gateway.http.fields import FilterText, Instant
 from api_gateway.http.openapi import READ
 from api_gateway.http.paging import link_next
-from api_gateway.http.routes import JsonRoute
+from api_gateway.http.routes import NounRouter
 from api_gateway.identity.audit import queries
 from api_gateway.identity.audit.models import AuditEntry, AuditPage
 from api_gateway.identity.authentication import AuditReader
 from api_gateway.identity.database import Database
 
-router = APIRouter(prefix="/api/v6/audit", tags=["audit"], route_class=JsonRoute)
+router = NounRouter(prefix="/api/v6/audit", tags=["audit"])
 
 
 @router.get("", responses=READ)
@@ -31,8 +30,8 @@ async def list_audit_entries(
         FilterText | None, Query(description="only what this one did", examples=["key:4f1c0b9a7d2e"])
     ] = None,
     action: Annotated[FilterText | None, Query(description="only this", examples=["login_failed"])] = None,
-    since: Annotated[AwareDatetime | None, Query(alias="from", description="at or after this moment")] = None,
-    until: Annotated[AwareDatetime | None, Query(alias="to", description="before this moment")] = None,
+    since: Annotated[Instant | None, Query(alias="from", description="at or after this moment")] = None,
+    until: Annotated[Instant | None, Query(alias="to", description="before this moment")] = None,
     limit: Annotated[int, Query(ge=1, le=1000, description="how many to return")] = 100,
     cursor: Cursor = None,
 ) -> AuditPage:

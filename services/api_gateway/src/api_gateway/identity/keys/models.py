@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
-from api_gateway.http.fields import Body, Name, RequestId
+from api_gateway.http.fields import Body, Instant, Name, RequestId
 from api_gateway.identity.authentication import SCOPES
 
 _NOUNS = {scope.partition(":")[0] for scope in SCOPES}
@@ -67,5 +67,5 @@ class NewApiKey(Body):
     name: Name
     scopes: list[Scope] = Field(min_length=1, max_length=100, description="what it may do; `<noun>:*` and `*` work too")
     platform_admin: bool = Field(default=False, description="only a platform admin may make such a key")
-    expires_at: AwareDatetime | None = Field(default=None, description="when it is to end by itself; null: never")
+    expires_at: Instant | None = Field(default=None, description="when it is to end by itself; null: never")
     request_id: RequestId = None
