@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
-from api_gateway.http.fields import Body, Document, RequestId, absent
+from api_gateway.http.fields import Body, Document, Instant, RequestId, absent
 from parking_contracts.device_commands import Clock
 
 Source = Annotated[
@@ -123,7 +123,7 @@ class Assignment(Body):
 class RedecodeRequest(Body):
     """Which stored payloads to read again."""
 
-    since: AwareDatetime | None = Field(default=None, description="received since; null: all that are kept")
+    since: Instant | None = Field(default=None, description="received since; null: all that are kept")
     request_id: RequestId = None
 
 

@@ -6,12 +6,13 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, StrictBool, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, StrictBool, model_validator
 
 from api_gateway.http.fields import (
     Body,
     Document,
     Eui,
+    Instant,
     Latitude,
     Longitude,
     Name,
@@ -179,7 +180,7 @@ class StateRequest(Body):
 
     state: State = Field(examples=["maintenance"])
     reason: str = Field(default="", max_length=200, description="why, for people", examples=["painting the lines"])
-    until: AwareDatetime | None = Field(
+    until: Instant | None = Field(
         default=None,
         description="when it ends by itself (RFC 3339 with an offset)",
         examples=["2026-05-04T18:00:00+02:00"],

@@ -8,10 +8,10 @@ from uuid import UUID
 
 import asyncpg
 from fastapi import Path, Query
-from pydantic import AwareDatetime, BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from api_gateway.http.cursors import NextCursor
-from api_gateway.http.fields import Body, RequestId
+from api_gateway.http.fields import Body, Instant, RequestId
 from api_gateway.live.position import Position, format_position
 
 DeliveryId = Annotated[UUID, Path(description="the delivery's id")]
@@ -82,7 +82,7 @@ class NewWebhookReplay(Body):
         description="behind this event id of the live stream (`<spaces>.<reservations>`)",
         examples=["1042.17"],
     )
-    since: AwareDatetime | None = Field(default=None, description="from this time on (RFC 3339, with an offset)")
+    since: Instant | None = Field(default=None, description="from this time on (RFC 3339, with an offset)")
     request_id: RequestId = None
 
     @model_validator(mode="after")

@@ -8,11 +8,11 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 import asyncpg
-from fastapi import APIRouter, Query, Response
-from pydantic import AwareDatetime
+from fastapi import Query, Response
 
+from api_gateway.http.fields import Instant
 from api_gateway.http.openapi import READ_ONE
-from api_gateway.http.routes import JsonRoute
+from api_gateway.http.routes import NounRouter
 from api_gateway.identity.database import Database
 from api_gateway.statistics.history import queries
 from api_gateway.statistics.history.answers import answer, day_start, in_series, local, occupancy, ratio, starts
@@ -20,7 +20,7 @@ from api_gateway.statistics.history.models import OccupancyHistory, Peaks, Profi
 from api_gateway.statistics.history.selection import MOST_POINTS, Grouping, Selected, refused, too_many_points
 from parking_contracts.local_days import QUARTER
 
-router = APIRouter(prefix="/api/v6/statistics", tags=["statistics"], route_class=JsonRoute)
+router = NounRouter(prefix="/api/v6/statistics", tags=["statistics"])
 
 
 class Interval(StrEnum):
@@ -34,7 +34,7 @@ class Interval(StrEnum):
 
 
 PER_DAY = {Interval.QUARTER: 96, Interval.HOUR: 24, Interval.DAY: 1, Interval.WEEK: 1 / 7, Interval.MONTH: 1 / 28}
-Moment = Annotated[AwareDatetime | None, Query(examples=["2026-05-04T10:00:00+02:00"])]
+Moment = Annotated[Instant | None, Query(examples=["2026-05-04T10:00:00+02:00"])]
 
 
 @router.get("/occupancy", response_model=OccupancyHistory, responses=READ_ONE)

@@ -9,13 +9,12 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import asyncpg
-from fastapi import APIRouter, Query
-from pydantic import AwareDatetime
+from fastapi import Query
 
-from api_gateway.http.fields import FilterText
+from api_gateway.http.fields import FilterText, Instant
 from api_gateway.http.openapi import READ_ONE
 from api_gateway.http.problems import not_found
-from api_gateway.http.routes import JsonRoute
+from api_gateway.http.routes import NounRouter
 from api_gateway.identity.authentication import SpacesReader
 from api_gateway.identity.database import Database
 from api_gateway.statistics.history.selection import refused
@@ -23,9 +22,8 @@ from api_gateway.statistics.instant import queries
 from api_gateway.statistics.instant.models import Basis, SpaceThen, StateAt, ZoneThen
 from api_gateway.statistics.now import StateCounts
 
-router = APIRouter(prefix="/api/v6/statistics", tags=["statistics"], route_class=JsonRoute)
+router = NounRouter(prefix="/api/v6/statistics", tags=["statistics"])
 CLOCKS_DIFFER = timedelta(seconds=60)
-FIRST_YEAR = 1970
 STATES = ("free", "occupied", "reserved", "maintenance", "unknown")
 
 
@@ -34,7 +32,7 @@ async def read_state_at(
     caller: SpacesReader,
     database: Database,
     at: Annotated[
-        AwareDatetime,
+        Instant,
         Query(description="a moment of the past, with its offset", examples=["2026-05-04T10:00:00+02:00"]),
     ],
     basis: Annotated[
@@ -51,8 +49,6 @@ async def read_state_at(
     """
     if at > datetime.now(UTC) + CLOCKS_DIFFER:
         raise refused("at", "lies in the future")
-    if at.year < FIRST_YEAR:
-        raise refused("at", f"lies before {FIRST_YEAR}")
     of_stays = basis is Basis.STAYS
     found = None
     if space is not None:
