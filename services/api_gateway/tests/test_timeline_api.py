@@ -186,6 +186,25 @@ async def test_a_timeline_has_bounds_in_time(api, story) -> None:
         assert refused.status_code == 422
 
 
+async def test_a_caller_is_told_what_he_may_read_by_itself(api, registry, tenant_id, story) -> None:
+    path, own = f"/api/v6/spaces/{story}/timeline", {"uplink", "reservation", "alert"}
+    everything = [one["kind"] for one in (await api.get(path)).json()["items"]]
+    assert own < set(everything)
+    for scopes, told in (
+        (["spaces:read"], set()),
+        (["spaces:read", "reservations:read"], {"reservation"}),
+        (["spaces:read", "devices:*", "alerts:read"], {"uplink", "alert"}),
+    ):
+        key = {"X-API-Key": await registry.key(tenant_id, *scopes)}
+        kinds: list[str] = []
+        page = (await api.get(path, params={"limit": 2}, headers=key)).json()
+        kinds += [one["kind"] for one in page["items"]]
+        while page["next_cursor"]:
+            page = (await api.get(path, params={"limit": 2, "cursor": page["next_cursor"]}, headers=key)).json()
+            kinds += [one["kind"] for one in page["items"]]
+        assert kinds == [kind for kind in everything if kind not in own - told]
+
+
 async def test_nobody_reads_another_tenants_timeline_or_goes_on_with_its_cursor(api, registry, story) -> None:
     path = f"/api/v6/spaces/{story}/timeline"
     stranger = {"X-API-Key": await registry.key(await registry.tenant("other"), "*")}

@@ -19,7 +19,7 @@ Place = tuple[datetime, int, str]
 # Reservations and alerts have steps of several times: so many of the newest by their beginning are looked at.
 _MOST_NOUNS = 1000
 
-# $1 tenant, $2 space, $3 since, ($4, $5, $6) the place behind which to go on, $7 how many.
+# $1 tenant, $2 space, $3 since, ($4, $5, $6) the place behind which to go on, $7 how many, $8 the kinds left out.
 _TIMELINE = f"""
     WITH commands AS (
         SELECT l.at, 0 AS rank, l.id::text AS key, 'command' AS kind,
@@ -87,9 +87,11 @@ _TIMELINE = f"""
         ) AS turn (event, at, caller, note)
         WHERE turn.at >= $3 AND (turn.at, 5, a.id::text || turn.event) < ($4, $5, $6)
     )
-    SELECT * FROM commands UNION ALL SELECT * FROM uplinks UNION ALL SELECT * FROM stays
-    UNION ALL SELECT * FROM reservations UNION ALL SELECT * FROM changes UNION ALL SELECT * FROM alerts
-    ORDER BY at DESC, rank DESC, key DESC LIMIT $7
+    SELECT * FROM (
+        SELECT * FROM commands UNION ALL SELECT * FROM uplinks UNION ALL SELECT * FROM stays
+        UNION ALL SELECT * FROM reservations UNION ALL SELECT * FROM changes UNION ALL SELECT * FROM alerts
+    ) everything
+    WHERE kind <> ALL($8::text[]) ORDER BY at DESC, rank DESC, key DESC LIMIT $7
 """  # noqa: S608  the constant above
 
 
@@ -102,7 +104,17 @@ async def has_space(connection: Connection, tenant_id: UUID, space_id: UUID) -> 
 
 
 async def list_entries(
-    connection: Connection, tenant_id: UUID, space_id: UUID, *, since: datetime, behind: Place, limit: int
+    connection: Connection,
+    tenant_id: UUID,
+    space_id: UUID,
+    *,
+    since: datetime,
+    behind: Place,
+    limit: int,
+    without: Sequence[str] = (),
 ) -> Rows:
-    """Entries behind a place, the newest first, none older than `since`: at, rank, key, kind and what is known."""
-    return await connection.fetch(_TIMELINE, tenant_id, space_id, since, *behind, limit)
+    """Entries behind a place, the newest first, none older than `since` and none of the kinds `without`.
+
+    Of each: at, rank, key, kind and what is known.
+    """
+    return await connection.fetch(_TIMELINE, tenant_id, space_id, since, *behind, limit, without)
