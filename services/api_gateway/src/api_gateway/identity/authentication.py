@@ -92,6 +92,11 @@ class Caller:
         """What ends the caller when it is revoked: the key, or the one session."""
         return self.name if self.session_id is None else f"session:{self.session_id}"
 
+    @property
+    def is_admin(self) -> bool:
+        """Whether everything in the tenant is open to the caller, as it is to its admins and to the platform's."""
+        return self.platform_admin or "*" in self.scopes
+
     def may(self, scope: str) -> bool:
         """Whether the caller has this scope; `platform_admin` is a right of its own that no wildcard gives."""
         return self.platform_admin if scope == PLATFORM_ADMIN else covers(self.scopes, scope)

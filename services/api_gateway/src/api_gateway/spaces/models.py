@@ -185,5 +185,5 @@ class StateRequest(Body):
         description="when it ends by itself (RFC 3339 with an offset)",
         examples=["2026-05-04T18:00:00+02:00"],
     )
-    force: StrictBool = Field(default=False, description="skip the table of allowed transitions (platform admin only)")
+    force: StrictBool = Field(default=False, description="skip the table of allowed transitions (admins only)")
     request_id: RequestId = None

@@ -6,7 +6,7 @@ from typing import Annotated
 from uuid import UUID
 
 import asyncpg
-from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi import Depends, Path, Query, Response
 from fastapi.exceptions import RequestValidationError
 
 from api_gateway.http.commands import Commands
@@ -15,7 +15,7 @@ from api_gateway.http.fields import FilterText, IncludeDeleted, SearchText
 from api_gateway.http.openapi import READ, READ_ONE, WRITE
 from api_gateway.http.paging import Paging
 from api_gateway.http.problems import ProblemError, not_found
-from api_gateway.http.routes import JsonRoute
+from api_gateway.http.routes import NounRouter
 from api_gateway.http.sorting import sort_by
 from api_gateway.identity.authentication import SpacesReader, SpacesWriter
 from api_gateway.identity.database import Database
@@ -40,7 +40,7 @@ from parking_contracts.space import SpaceKind
 from parking_contracts.space_commands import CreateSpace, DeleteSpace, SetSpaceState, UpdateSpace
 
 PATH = "/api/v6/spaces"
-router = APIRouter(prefix=PATH, tags=["spaces"], route_class=JsonRoute)
+router = NounRouter(prefix=PATH, tags=["spaces"])
 
 SpaceId = Annotated[UUID, Path(description="the space's id")]
 ORDER = sort_by(queries.SORT_COLUMNS, default="site_id,code", tie="id")
@@ -186,8 +186,8 @@ async def set_space_state(
     `free` never hides what a sensor or a reservation says. A transition that the table does not allow is refused as
     INVALID_STATE_TRANSITION with `current` and `requested`.
     """
-    if body.force and not caller.platform_admin:
-        raise ProblemError(ErrorCode.AUTHORIZATION_ERROR, "only a platform admin may force a state")
+    if body.force and not caller.is_admin:
+        raise ProblemError(ErrorCode.AUTHORIZATION_ERROR, "only an admin may force a state")
     command = SetSpaceState(id=space_id, **body.model_dump(exclude={"request_id"}))
     return _answered(await commands.send(caller, command, body_request_id=body.request_id), response)
 
