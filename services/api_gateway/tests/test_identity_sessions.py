@@ -6,6 +6,8 @@ import uuid
 import httpx
 import pytest
 
+from api_gateway.identity.sessions.queries import delete_old_sessions
+from api_gateway.identity.upkeep import KEEP
 from stack.gateways import GatewayPair, Person
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -76,6 +78,39 @@ async def test_reuse_of_a_refresh_token_ends_its_session_at_once_on_the_other_re
     assert await status_of(gateways.second, other.tokens) == 200
     noted = "SELECT count(*) FROM gateway.audit_log WHERE action = 'refresh_reused' AND actor = $1"
     assert await gateways.sql.fetchval(noted, f"user:{ada.id}") == 1
+
+
+async def forget(gateways: GatewayPair) -> None:
+    async with gateways.sql.transaction():
+        await gateways.sql.execute("SET LOCAL ROLE api_gateway")
+        await delete_old_sessions(gateways.sql, keep=KEEP)
+
+
+async def test_a_token_used_long_ago_still_ends_its_session(gateways: GatewayPair) -> None:
+    ada = await gateways.somebody()
+    newer = (await refresh(gateways.first, ada.tokens["refresh_token"])).json()
+    age = """
+        UPDATE gateway.refresh_tokens t SET used_at = now() - interval '29 days' FROM gateway.sessions s
+        WHERE s.id = t.session_id AND s.user_id = $1 AND t.used_at IS NOT NULL
+    """
+    assert await gateways.sql.execute(age, ada.id) == "UPDATE 1"
+    await forget(gateways)
+    assert (await refresh(gateways.second, ada.tokens["refresh_token"])).status_code == 401
+    assert await status_of(gateways.first, newer) == 401
+    assert (await refresh(gateways.first, newer["refresh_token"])).status_code == 401
+
+
+async def test_tokens_are_forgotten_with_their_session(gateways: GatewayPair) -> None:
+    ada = await gateways.somebody()
+    session = uuid.UUID(ada.tokens["refresh_token"].split("_")[1])
+    await refresh(gateways.first, ada.tokens["refresh_token"])
+    count = "SELECT count(*) FROM gateway.refresh_tokens WHERE session_id = $1"
+    assert await gateways.sql.fetchval(count, session) == 2
+    await gateways.sql.execute(
+        "UPDATE gateway.sessions SET expires_at = now() - interval '8 days' WHERE id = $1", session
+    )
+    await forget(gateways)
+    assert await gateways.sql.fetchval(count, session) == 0
 
 
 async def test_a_lost_answer_is_repaired_by_its_idempotency_key(gateways: GatewayPair) -> None:

@@ -1,4 +1,4 @@
-"""What identity forgets by itself: ended sessions, used refresh tokens, old answers and failures to log in."""
+"""What identity forgets by itself: ended sessions with their refresh tokens, old answers and failures to log in."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from api_gateway.settings import Settings
 
 EVERY_SECONDS = 3600.0
-# So long is a used token that comes again recognised as reuse, an ended session shown, and a request repeatable.
+# So long is an ended session shown, and a request repeatable.
 KEEP = timedelta(days=7)
 
 

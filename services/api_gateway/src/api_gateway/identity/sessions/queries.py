@@ -176,11 +176,13 @@ async def live_sessions(connection: Connection, session_ids: Sequence[UUID]) -> 
 
 
 async def delete_old_sessions(connection: Connection, *, keep: timedelta) -> None:
-    """Forget sessions that ended `keep` ago, and tokens that were used up so long ago."""
+    """Forget sessions that ended `keep` ago, and with them their tokens.
+
+    A used token stays as long as its session: whoever comes with it again, however late, must end the session.
+    """
     await connection.execute(
         "DELETE FROM gateway.sessions WHERE least(expires_at, revoked_at) < now() - $1::interval", keep
     )
-    await connection.execute("DELETE FROM gateway.refresh_tokens WHERE used_at < now() - $1::interval", keep)
 
 
 async def list_signing_keys(connection: Connection) -> Rows:
