@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import Path, Query, Request
 
 from api_gateway.alerts import queries
 from api_gateway.alerts.models import Acknowledgement, Alert, AlertPage, AlertState
@@ -14,13 +14,13 @@ from api_gateway.http.fields import Eui, FilterText
 from api_gateway.http.openapi import READ, READ_ONE, WRITE
 from api_gateway.http.paging import Paging
 from api_gateway.http.problems import not_found
-from api_gateway.http.routes import JsonRoute
+from api_gateway.http.routes import NounRouter
 from api_gateway.identity.authentication import AlertsReader, AlertsWriter, Caller
 from api_gateway.identity.database import Database, transaction_of
 from parking_contracts.alert import AlertSeverity
 from parking_contracts.alert_commands import AcknowledgeAlert
 
-router = APIRouter(prefix="/api/v6/alerts", tags=["alerts"], route_class=JsonRoute)
+router = NounRouter(prefix="/api/v6/alerts", tags=["alerts"])
 AlertId = Annotated[UUID, Path(description="the alert's id")]
 
 

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import asyncpg
 import msgspec
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from api_gateway.alerts import queries as alert_queries
 from api_gateway.dashboard import queries
@@ -22,14 +22,14 @@ from api_gateway.dashboard.models import Dashboard
 from api_gateway.devices.pool.queries import count_devices
 from api_gateway.gateway import gateway_of
 from api_gateway.http.openapi import READ
-from api_gateway.http.routes import JsonRoute
+from api_gateway.http.routes import NounRouter
 from api_gateway.identity.authentication import SpacesReader
 from api_gateway.identity.database import Database
 from api_gateway.live.position import format_position
 from parking_chassis.postgres import Connection
 from parking_contracts.space import SpaceState
 
-router = APIRouter(prefix="/api/v6/dashboard", tags=["dashboard"], route_class=JsonRoute)
+router = NounRouter(prefix="/api/v6/dashboard", tags=["dashboard"])
 
 MOST_SPACES = 2000
 NEWEST_CHANGES = 20
@@ -47,11 +47,12 @@ async def show_dashboard(caller: SpacesReader, database: Database, request: Requ
     feed = gateway_of(request).feed
     events_after = format_position(feed.ring.position) if feed.is_following else None
     tenant_id = caller.tenant_id
+    places = await _places(database, tenant_id)
     answer = {
         "events_after": events_after,
         "taken_at": datetime.now(UTC),
-        **await _places(database, tenant_id),
-        "spaces": await _spaces(database, tenant_id),
+        **places,
+        "spaces": await _spaces(database, tenant_id, places["all"]["total"]),
         "changes": _dicts(await queries.newest_changes(database, tenant_id, NEWEST_CHANGES)),
         "occupancy": [
             {"from": row["hour"], "occupancy_rate": row["occupancy_rate"]}
@@ -108,9 +109,9 @@ def _counts(rows: Sequence[asyncpg.Record]) -> dict[str, int]:
     return counts
 
 
-async def _spaces(connection: Connection, tenant_id: UUID) -> Json:
-    rows = await queries.list_spaces(connection, tenant_id, MOST_SPACES + 1)
-    return {"items": _dicts(rows[:MOST_SPACES]), "is_cut": len(rows) > MOST_SPACES}
+async def _spaces(connection: Connection, tenant_id: UUID, live: int) -> Json:
+    items = await queries.list_spaces(connection, tenant_id, MOST_SPACES)
+    return {"items": msgspec.Raw(items.encode()), "is_cut": live > MOST_SPACES}
 
 
 async def _alerts(connection: Connection, tenant_id: UUID) -> Json:

@@ -6,7 +6,7 @@ import base64
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import Path, Query, Request, Response
 from pydantic import BaseModel, Field, StringConstraints
 
 from api_gateway.dead_letters.stream import (
@@ -21,12 +21,12 @@ from api_gateway.gateway import gateway_of
 from api_gateway.http.openapi import READ, READ_ONE, problems
 from api_gateway.http.paging import link_next
 from api_gateway.http.problems import ProblemError, not_found
-from api_gateway.http.routes import JsonRoute
+from api_gateway.http.routes import NounRouter
 from api_gateway.identity.authentication import DeadLettersReader, DeadLettersWriter
 from parking_contracts import subjects
 from parking_contracts.errors import DeadLetter, DeadLetterCode, ErrorCode
 
-router = APIRouter(prefix="/api/v6/dead-letters", tags=["dead letters"], route_class=JsonRoute)
+router = NounRouter(prefix="/api/v6/dead-letters", tags=["dead letters"])
 
 Sequence = Annotated[int, Path(ge=1, le=2**63 - 1, description="the letter's id: its place in the stream")]
 ServiceName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,50}$")]

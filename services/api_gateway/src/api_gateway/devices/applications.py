@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import Depends, Query
 
 from api_gateway.devices import queries
 from api_gateway.devices.models import Application, ApplicationPage, Binding, BindingResult
@@ -13,13 +13,13 @@ from api_gateway.http.commands import Commands
 from api_gateway.http.fields import FilterText
 from api_gateway.http.openapi import READ, WRITE
 from api_gateway.http.paging import Paging
-from api_gateway.http.routes import JsonRoute
+from api_gateway.http.routes import NounRouter
 from api_gateway.http.sorting import sort_by
 from api_gateway.identity.authentication import ApplicationsReader, ApplicationsWriter
 from api_gateway.identity.database import Database
 from parking_contracts.device_commands import BindApplication, UnbindApplication
 
-router = APIRouter(prefix="/api/v6/applications", tags=["applications"], route_class=JsonRoute)
+router = NounRouter(prefix="/api/v6/applications", tags=["applications"])
 
 
 ORDER = sort_by(queries.APPLICATION_SORT_COLUMNS, default="source,application_id", tie="application_id")

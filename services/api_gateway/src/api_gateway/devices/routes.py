@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Depends, Query, Request
 
 from api_gateway.devices import queries
 from api_gateway.devices.models import (
@@ -23,13 +23,13 @@ from api_gateway.http.fields import EuiPath, FilterText, SearchText
 from api_gateway.http.openapi import READ, READ_ONE, WRITE
 from api_gateway.http.paging import Paging
 from api_gateway.http.problems import not_found
-from api_gateway.http.routes import JsonRoute
+from api_gateway.http.routes import NounRouter
 from api_gateway.http.sorting import sort_by
 from api_gateway.identity.authentication import Caller, DevicesReader, DevicesWriter, OrphansReader
 from api_gateway.identity.database import Database, transaction_of
 from parking_contracts.device_commands import AssignDevice, Redecode, RegisterDevice, RemoveDevice
 
-router = APIRouter(prefix="/api/v6/devices", tags=["devices"], route_class=JsonRoute)
+router = NounRouter(prefix="/api/v6/devices", tags=["devices"])
 
 DEVICE_ORDER = sort_by(queries.DEVICE_SORT_COLUMNS, default="dev_eui", tie="dev_eui")
 ORPHAN_ORDER = sort_by(queries.ORPHAN_SORT_COLUMNS, default="-last_received_at", tie="dev_eui")

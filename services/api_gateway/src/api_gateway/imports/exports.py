@@ -7,11 +7,11 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import StreamingResponse
 
 from api_gateway.http.openapi import READ
-from api_gateway.http.routes import JsonRoute
+from api_gateway.http.routes import NounRouter
 from api_gateway.identity.authentication import Caller, DevicesReader, SitesReader, SpacesReader
 from api_gateway.identity.database import transaction_of
 from api_gateway.imports import queries
@@ -20,7 +20,7 @@ from parking_chassis.postgres import Connection
 from parking_contracts.import_commands import COLUMNS, ImportKind
 
 AT_ONCE = 1_000
-router = APIRouter(prefix="/api/v6/exports", tags=["imports"], route_class=JsonRoute)
+router = NounRouter(prefix="/api/v6/exports", tags=["imports"])
 
 Page = Callable[[Connection, UUID, asyncpg.Record | None, int], Awaitable[queries.Rows]]
 PAGES: dict[ImportKind, Page] = {

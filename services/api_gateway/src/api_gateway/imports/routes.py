@@ -7,12 +7,12 @@ from collections import Counter
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 
 from api_gateway.http.commands import Commands, CommandSender
 from api_gateway.http.openapi import WRITE
 from api_gateway.http.problems import ProblemError
-from api_gateway.http.routes import JsonRoute
+from api_gateway.http.routes import NounRouter
 from api_gateway.identity.authentication import Caller, DevicesWriter, SitesWriter, SpacesWriter
 from api_gateway.imports.csv_tables import TableError, read_table
 from api_gateway.imports.models import Counts, Fate, ImportReport
@@ -23,7 +23,7 @@ from parking_contracts.streams import MAX_PAYLOAD_BYTES
 # A whole file takes longer than one noun, and less than a request may.
 ANSWER_SECONDS = 25.0
 ENVELOPE_BYTES = 64 << 10
-router = APIRouter(prefix="/api/v6/imports", tags=["imports"], route_class=JsonRoute)
+router = NounRouter(prefix="/api/v6/imports", tags=["imports"])
 
 DryRun = Annotated[bool, Query(description="tell every row's fate, and keep nothing")]
 WhenRefused = Annotated[

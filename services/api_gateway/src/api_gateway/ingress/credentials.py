@@ -6,13 +6,13 @@ from datetime import timedelta
 from typing import Annotated
 
 import asyncpg
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 
 from api_gateway.http.idempotent_writes import Once
 from api_gateway.http.openapi import READ, READ_ONE, WRITE
 from api_gateway.http.paging import Paging
 from api_gateway.http.problems import ProblemError, not_found
-from api_gateway.http.routes import JsonRoute
+from api_gateway.http.routes import NounRouter
 from api_gateway.identity.authentication import IngressCredentialsReader, IngressCredentialsWriter
 from api_gateway.identity.database import Database
 from api_gateway.ingress import queries
@@ -31,7 +31,7 @@ from parking_contracts.errors import ErrorCode
 # What silence is judged by where an integration has no ticks of its own, and the ingestor's name as it is shipped.
 RESERVED_SOURCES = frozenset({"ingress", "chirpstack", "mqtt"})
 PATH = "/api/v6/ingress-credentials"
-router = APIRouter(prefix=PATH, tags=["ingress"], route_class=JsonRoute)
+router = NounRouter(prefix=PATH, tags=["ingress"])
 
 
 @router.get("", responses=READ)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import Header, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 
@@ -13,14 +13,14 @@ from api_gateway.gateway import gateway_of
 from api_gateway.http.fields import FilterText
 from api_gateway.http.openapi import READ
 from api_gateway.http.problems import unavailable
-from api_gateway.http.routes import JsonRoute
+from api_gateway.http.routes import NounRouter
 from api_gateway.identity.authentication import EventsReader
 from api_gateway.live.event_name import EventName
 from api_gateway.live.position import Position, parse_position
 from api_gateway.live.response import EventStream
 from api_gateway.live.subscription import EventFilter
 
-router = APIRouter(prefix="/api/v6/events", tags=["events"], route_class=JsonRoute)
+router = NounRouter(prefix="/api/v6/events", tags=["events"])
 
 _EXAMPLE = """\
 retry: 1000

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
-
 from api_gateway.http.commands import Commands
 from api_gateway.http.openapi import WRITE
-from api_gateway.http.routes import JsonRoute
+from api_gateway.http.routes import NounRouter
 from api_gateway.identity.authentication import PrivacyWriter
 from api_gateway.privacy.models import Erased, Person, PersonalData
 from parking_contracts.reservation_commands import ErasePerson, ExportPerson
 
-router = APIRouter(prefix="/api/v6/privacy", tags=["privacy"], route_class=JsonRoute)
+router = NounRouter(prefix="/api/v6/privacy", tags=["privacy"])
 
 
 @router.post("/export", responses=WRITE)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 
 from api_gateway.http.commands import Commands
 from api_gateway.http.openapi import WRITE
-from api_gateway.http.routes import JsonRoute
+from api_gateway.http.routes import NounRouter
 from api_gateway.identity.authentication import Caller, ReservationsReader, SpacesReader
 from api_gateway.reservations.models import Availability, WantedTime
 from parking_contracts.reservation_commands import CheckAvailability
 
-router = APIRouter(prefix="/api/v6", route_class=JsonRoute)
+router = NounRouter(prefix="/api/v6")
 
 SpaceId = Annotated[UUID, Path(description="the space's id")]
 

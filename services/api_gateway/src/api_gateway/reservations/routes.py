@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi import Depends, Path, Query, Response
 from fastapi.exceptions import RequestValidationError
 
 from api_gateway.http.commands import Commands
@@ -14,7 +14,7 @@ from api_gateway.http.fields import Instant
 from api_gateway.http.openapi import READ, READ_ONE, WRITE
 from api_gateway.http.paging import Paging
 from api_gateway.http.problems import not_found
-from api_gateway.http.routes import JsonRoute
+from api_gateway.http.routes import NounRouter
 from api_gateway.identity.authentication import Caller, ReservationsReader, ReservationsWriter
 from api_gateway.identity.database import Database
 from api_gateway.reservations import queries
@@ -38,7 +38,7 @@ from parking_contracts.reservation_commands import (
 )
 
 PATH = "/api/v6/reservations"
-router = APIRouter(prefix=PATH, tags=["reservations"], route_class=JsonRoute)
+router = NounRouter(prefix=PATH, tags=["reservations"])
 
 ReservationId = Annotated[UUID, Path(description="the reservation's id")]
 

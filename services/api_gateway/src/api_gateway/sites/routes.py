@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Response
+from fastapi import Depends, Path, Response
 
 from api_gateway.http.commands import Commands
 from api_gateway.http.etags import IfMatch, show_revision
@@ -13,7 +13,7 @@ from api_gateway.http.fields import IncludeDeleted, SearchText
 from api_gateway.http.openapi import READ, READ_ONE, WRITE
 from api_gateway.http.paging import Paging
 from api_gateway.http.problems import not_found
-from api_gateway.http.routes import JsonRoute
+from api_gateway.http.routes import NounRouter
 from api_gateway.http.sorting import sort_by
 from api_gateway.identity.authentication import SitesReader, SitesWriter
 from api_gateway.identity.database import Database
@@ -24,7 +24,7 @@ from parking_contracts.space_commands import CreateSite, DeleteSite, UpdateSite
 SiteId = Annotated[UUID, Path(description="the site's id")]
 
 PATH = "/api/v6/sites"
-router = APIRouter(prefix=PATH, tags=["sites"], route_class=JsonRoute)
+router = NounRouter(prefix=PATH, tags=["sites"])
 
 
 ORDER = sort_by(queries.SORT_COLUMNS, default="name", tie="id")

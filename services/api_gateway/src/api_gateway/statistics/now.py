@@ -8,17 +8,17 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import asyncpg
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import BaseModel, Field
 
 from api_gateway.http.openapi import READ
-from api_gateway.http.routes import JsonRoute
+from api_gateway.http.routes import NounRouter
 from api_gateway.identity.authentication import SpacesReader
 from api_gateway.identity.database import Database
 from api_gateway.statistics import queries
 from parking_contracts.space import SpaceKind
 
-router = APIRouter(prefix="/api/v6/spaces", tags=["statistics"], route_class=JsonRoute)
+router = NounRouter(prefix="/api/v6/spaces", tags=["statistics"])
 
 # GROUPING bits of (site_id, building, floor, zone, kind): 0 where the row is grouped by the column.
 ALL, BY_SITE, BY_BUILDING, BY_FLOOR, BY_ZONE, BY_KIND = 0b11111, 0b01111, 0b00111, 0b00011, 0b01101, 0b11110

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import msgspec
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from api_gateway.gateway import gateway_of
 from api_gateway.http.cursors import Cursor, make_cursor, read_cursor
@@ -15,7 +15,7 @@ from api_gateway.http.idempotent_writes import Once
 from api_gateway.http.openapi import READ_ONE, WRITE
 from api_gateway.http.paging import link_next
 from api_gateway.http.problems import ProblemError, not_found
-from api_gateway.http.routes import JsonRoute
+from api_gateway.http.routes import NounRouter
 from api_gateway.identity.authentication import WebhooksReader, WebhooksWriter
 from api_gateway.identity.database import Database, transaction_of
 from api_gateway.live.position import Position, furthest, parse_position
@@ -41,7 +41,7 @@ from api_gateway.webhooks.routes import PATH
 from parking_chassis.postgres import Connection
 from parking_contracts.errors import ErrorCode
 
-router = APIRouter(prefix=PATH + "/{endpoint_id}", tags=["webhooks"], route_class=JsonRoute)
+router = NounRouter(prefix=PATH + "/{endpoint_id}", tags=["webhooks"])
 
 
 @router.get("/deliveries", responses=READ_ONE)

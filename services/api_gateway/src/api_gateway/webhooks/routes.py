@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 
 from api_gateway.gateway import gateway_of
@@ -15,7 +15,7 @@ from api_gateway.http.idempotent_writes import Once
 from api_gateway.http.openapi import READ, READ_ONE, WRITE
 from api_gateway.http.paging import Paging
 from api_gateway.http.problems import ProblemError, not_found
-from api_gateway.http.routes import JsonRoute
+from api_gateway.http.routes import NounRouter
 from api_gateway.identity.authentication import WebhooksReader, WebhooksWriter
 from api_gateway.identity.database import Database
 from api_gateway.webhooks.models import (
@@ -37,7 +37,7 @@ from parking_contracts.errors import ErrorCode
 
 PATH = "/api/v6/webhooks"
 ENDPOINTS_OF_TENANT = 50
-router = APIRouter(prefix=PATH, tags=["webhooks"], route_class=JsonRoute)
+router = NounRouter(prefix=PATH, tags=["webhooks"])
 
 
 @router.get("", responses=READ)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import asyncpg
-from fastapi import APIRouter, Request
+from fastapi import Request
 
 from api_gateway.devices import queries as device_queries
 from api_gateway.devices.models import Device
@@ -23,12 +23,12 @@ from api_gateway.http.commands import Commands
 from api_gateway.http.fields import EuiPath
 from api_gateway.http.openapi import READ, WRITE
 from api_gateway.http.problems import not_found
-from api_gateway.http.routes import JsonRoute
+from api_gateway.http.routes import NounRouter
 from api_gateway.identity.authentication import DevicesReader, DevicesWriter
 from api_gateway.identity.database import Database, transaction_of
 from parking_contracts.device_commands import AssignDevice
 
-router = APIRouter(prefix="/api/v6/devices", tags=["devices"], route_class=JsonRoute)
+router = NounRouter(prefix="/api/v6/devices", tags=["devices"])
 
 
 @router.get("/pool/stats", responses=READ)

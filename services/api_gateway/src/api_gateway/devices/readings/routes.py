@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import asyncpg
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 
 from api_gateway.alerts import queries as alert_queries
 from api_gateway.alerts.models import Alert
@@ -16,12 +16,12 @@ from api_gateway.http.fields import EuiPath, Instant, Limit
 from api_gateway.http.openapi import READ_ONE
 from api_gateway.http.paging import link_next
 from api_gateway.http.problems import not_found
-from api_gateway.http.routes import JsonRoute
+from api_gateway.http.routes import NounRouter
 from api_gateway.identity.authentication import DevicesReader
 from api_gateway.identity.database import Database
 from parking_contracts.moment import Moment
 
-router = APIRouter(prefix="/api/v6/devices", tags=["devices"], route_class=JsonRoute)
+router = NounRouter(prefix="/api/v6/devices", tags=["devices"])
 
 
 @router.get("/{dev_eui}/readings", responses=READ_ONE)

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi import Depends, Path, Query, Response
 
 from api_gateway.http.idempotent_writes import Once
 from api_gateway.http.openapi import READ, READ_ONE, WRITE
 from api_gateway.http.paging import Paging
 from api_gateway.http.problems import ProblemError, not_found
-from api_gateway.http.routes import JsonRoute
+from api_gateway.http.routes import NounRouter
 from api_gateway.http.sorting import sort_by
 from api_gateway.identity.api_keys import make_key, parse_key
-from api_gateway.identity.authentication import SCOPES, ApiKeysReader, ApiKeysWriter, Caller
+from api_gateway.identity.authentication import PLATFORM_ADMIN, SCOPES, ApiKeysReader, ApiKeysWriter, Caller
 from api_gateway.identity.database import Database
 from api_gateway.identity.keys import queries
 from api_gateway.identity.keys.models import ApiKey, ApiKeyPage, MadeApiKey, NewApiKey
+from parking_chassis.postgres import Connection
 from parking_contracts.errors import ErrorCode
 
 PATH = "/api/v6/api-keys"
-router = APIRouter(prefix=PATH, tags=["api keys"], route_class=JsonRoute)
+router = NounRouter(prefix=PATH, tags=["api keys"])
 KeyId = Annotated[str, Path(pattern="^[a-z0-9]{8,32}$", description="the key's public part", examples=["4f1c0b9a7d2e"])]
 ORDER = sort_by(queries.SORT_COLUMNS, default="name", tie="id")
 
@@ -54,8 +56,11 @@ async def get_api_key(caller: ApiKeysReader, database: Database, key_id: KeyId) 
 async def create_api_key(
     caller: ApiKeysWriter, database: Database, once: Once, body: NewApiKey, response: Response
 ) -> MadeApiKey:
-    """Make a key; its secret is in this answer and nowhere else. It may do no more than the caller."""
-    _require_own(caller, body)
+    """Make a key; its secret is in this answer and nowhere else. It may do no more than the caller, and for no longer
+    than a key that makes it.
+    """
+    _require_reach(caller, body.scopes, platform_admin=body.platform_admin)
+    await _require_end(database, caller, body.expires_at)
     if body.expires_at is not None and body.expires_at <= datetime.now(UTC):
         errors = [{"field": "body.expires_at", "message": "lies in the past"}]
         raise ProblemError(ErrorCode.VALIDATION_ERROR, "body.expires_at: lies in the past", details={"errors": errors})
@@ -85,21 +90,39 @@ async def create_api_key(
 
 @router.delete("/{key_id}", status_code=204, responses=WRITE)
 async def revoke_api_key(caller: ApiKeysWriter, database: Database, key_id: KeyId) -> None:
-    """End a key for good, at once and on every replica; its event streams end within a second."""
-    if not await queries.revoke_key(database, caller.tenant_id, key_id):
+    """End a key for good, at once and on every replica; its event streams end within a second.
+
+    Nobody ends a key that may do more than himself.
+    """
+    row = await queries.get_key(database, caller.tenant_id, key_id)
+    if row is None:
         raise not_found("API key", key_id)
+    _require_reach(caller, row["scopes"], platform_admin=row["platform_admin"])
+    await queries.revoke_key(database, caller.tenant_id, key_id)
 
 
-def _require_own(caller: Caller, body: NewApiKey) -> None:
-    """A key is not worth more than who makes it: a wildcard stands for all that is under it."""
-    missing = [scope for scope in body.scopes if not _has(caller, scope)]
-    if body.platform_admin and not caller.platform_admin:
-        missing.append("platform_admin")
+def _require_reach(caller: Caller, scopes: Iterable[str], *, platform_admin: bool) -> None:
+    """A key is not worth more than who makes or ends it: a wildcard stands for all that is under it."""
+    missing = [scope for scope in scopes if not _has(caller, scope)]
+    if platform_admin and not caller.platform_admin:
+        missing.append(PLATFORM_ADMIN)
     if missing:
         raise ProblemError(
             ErrorCode.AUTHORIZATION_ERROR,
-            f"a key may do no more than who makes it, who lacks {missing[0]}",
+            f"a key may do no more than who makes or revokes it, who lacks {missing[0]}",
             details={"missing": missing},
+        )
+
+
+async def _require_end(database: Connection, caller: Caller, expires_at: datetime | None) -> None:
+    """A key that ends by itself could otherwise live on in those that it has made."""
+    row = await queries.get_key(database, caller.tenant_id, caller.id) if caller.kind == "key" else None
+    own = row["expires_at"] if row else None
+    if own is not None and (expires_at is None or expires_at > own):
+        raise ProblemError(
+            ErrorCode.AUTHORIZATION_ERROR,
+            f"a key works no longer than the key that makes it, which ends at {own.isoformat()}: give expires_at",
+            details={"field": "body.expires_at"},
         )
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import Header, Request, Response
 
 from api_gateway.gateway import gateway_of
 from api_gateway.http.commands import KEY_PATTERN
 from api_gateway.http.openapi import WRITE, problems
 from api_gateway.http.problems import ProblemError
-from api_gateway.http.routes import JsonRoute
+from api_gateway.http.routes import NounRouter
 from api_gateway.identity.authentication import AnyCaller
 from api_gateway.identity.database import Database
 from api_gateway.identity.sessions import access_tokens, changing, queries
@@ -38,7 +38,7 @@ from parking_contracts.errors import ErrorCode
 
 PATH = "/api/auth"
 PUBLIC = problems(400, 401, 413, 415, 422, 429, 500, 503)
-router = APIRouter(prefix=PATH, tags=["auth"], route_class=JsonRoute)
+router = NounRouter(prefix=PATH, tags=["auth"])
 
 
 @router.post("/register", status_code=201, responses={**PUBLIC, **problems(403, 409)})

@@ -5,14 +5,14 @@ from __future__ import annotations
 import uuid
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import Depends, Path, Request, Response
 
 from api_gateway.gateway import gateway_of
 from api_gateway.http.idempotent_writes import Once
 from api_gateway.http.openapi import READ, READ_ONE, WRITE
 from api_gateway.http.paging import Paging
 from api_gateway.http.problems import ProblemError, not_found
-from api_gateway.http.routes import JsonRoute
+from api_gateway.http.routes import NounRouter
 from api_gateway.http.sorting import sort_by
 from api_gateway.identity.authentication import TenantsReader, TenantsWriter
 from api_gateway.identity.database import Database, transaction_of
@@ -25,7 +25,7 @@ from parking_chassis.postgres import Connection, act_for
 from parking_contracts.errors import ErrorCode
 
 PATH = "/api/v6/tenants"
-router = APIRouter(prefix=PATH, tags=["tenants"], route_class=JsonRoute)
+router = NounRouter(prefix=PATH, tags=["tenants"])
 TenantId = Annotated[uuid.UUID, Path(description="the tenant's id")]
 ORDER = sort_by(queries.SORT_COLUMNS, default="name", tie="id")
 

@@ -6,7 +6,7 @@ from typing import Annotated
 from uuid import UUID
 
 import asyncpg
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import Depends, Path, Request, Response
 
 from api_gateway.gateway import gateway_of
 from api_gateway.http.etags import IfMatch, Precondition, show_revision
@@ -14,7 +14,7 @@ from api_gateway.http.idempotent_writes import Once
 from api_gateway.http.openapi import READ, READ_ONE, WRITE
 from api_gateway.http.paging import Paging
 from api_gateway.http.problems import ProblemError, not_found
-from api_gateway.http.routes import JsonRoute
+from api_gateway.http.routes import NounRouter
 from api_gateway.http.sorting import sort_by
 from api_gateway.identity.authentication import SCOPES, Caller, UsersReader, UsersWriter
 from api_gateway.identity.database import Database, transaction_of
@@ -28,7 +28,7 @@ from parking_chassis.postgres import Connection
 from parking_contracts.errors import ErrorCode
 
 PATH = "/api/v6/users"
-router = APIRouter(prefix=PATH, tags=["users"], route_class=JsonRoute)
+router = NounRouter(prefix=PATH, tags=["users"])
 UserId = Annotated[UUID, Path(description="the user's id")]
 ORDER = sort_by(queries.SORT_COLUMNS, default="email", tie="id")
 

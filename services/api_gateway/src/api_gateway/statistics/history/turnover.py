@@ -7,11 +7,11 @@ from itertools import groupby
 from typing import Annotated, Any
 
 import asyncpg
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import Depends, Query, Response
 
 from api_gateway.http.openapi import READ_ONE
 from api_gateway.http.paging import Paging
-from api_gateway.http.routes import JsonRoute
+from api_gateway.http.routes import NounRouter
 from api_gateway.http.sorting import sort_by
 from api_gateway.identity.database import Database
 from api_gateway.statistics.history import queries
@@ -20,7 +20,7 @@ from api_gateway.statistics.history.models import Dwell, SpaceFigures, SpacesHis
 from api_gateway.statistics.history.selection import GroupBy, Grouping, Selected
 from parking_contracts.dwell import bounds_of, quantile_of
 
-router = APIRouter(prefix="/api/v6/statistics", tags=["statistics"], route_class=JsonRoute)
+router = NounRouter(prefix="/api/v6/statistics", tags=["statistics"])
 SECONDS_PER_DAY = 86_400
 QUANTILES = {"p50_seconds": 0.5, "p90_seconds": 0.9, "p95_seconds": 0.95, "p99_seconds": 0.99}
 ORDER = sort_by(queries.SPACE_ORDER, default="-occupancy_rate", tie="space_id")
