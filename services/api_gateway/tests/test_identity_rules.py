@@ -54,6 +54,11 @@ def test_a_viewer_writes_nothing_and_sees_nothing_of_the_admins() -> None:
     assert {"spaces:read", "sites:read", "devices:read", "events:read"} <= scopes
 
 
+def test_a_viewer_sees_nobodys_data_and_an_operator_does() -> None:
+    assert "reservations:read" not in scopes_of(Role.VIEWER, SCOPES)
+    assert {"reservations:read", "reservations:write"} <= scopes_of(Role.OPERATOR, SCOPES)
+
+
 def test_an_operator_runs_the_car_park_and_does_not_build_it() -> None:
     scopes = scopes_of(Role.OPERATOR, SCOPES)
     assert {"spaces:write", "devices:write"} <= scopes

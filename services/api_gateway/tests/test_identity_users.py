@@ -20,6 +20,7 @@ ALLOWED_FROM = {
     ("GET", "/api/v6/devices"): "viewer",
     ("GET", "/api/v6/spaces/stats/occupancy"): "viewer",
     ("GET", "/api/auth/me"): "viewer",
+    ("GET", "/api/v6/reservations"): "operator",
     ("POST", "/api/v6/spaces"): "operator",
     ("POST", "/api/v6/sites"): "admin",
     ("GET", USERS): "admin",

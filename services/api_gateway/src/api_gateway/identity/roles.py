@@ -10,6 +10,8 @@ EVERYTHING = frozenset({"*"})
 NOUNS_OF_ADMINS = frozenset({"users", "api_keys", "audit", "webhooks", "ingress_credentials", "privacy", "tenants"})
 # What somebody in the car park does: set a state, swap a device, book, acknowledge.
 NOUNS_OF_OPERATORS = frozenset({"spaces", "devices", "reservations", "alerts"})
+# Who comes, with e-mail and phone: not for those who only look.
+NOUNS_ABOUT_PEOPLE = frozenset({"reservations"})
 
 
 class Role(StrEnum):
@@ -27,7 +29,7 @@ def scopes_of(role: Role, known: Iterable[str]) -> frozenset[str]:
         return EVERYTHING
     reads = {scope for scope in known if scope.endswith(":read") and _noun(scope) not in NOUNS_OF_ADMINS}
     if role is Role.VIEWER:
-        return frozenset(reads)
+        return frozenset(scope for scope in reads if _noun(scope) not in NOUNS_ABOUT_PEOPLE)
     return frozenset(reads | {scope for scope in known if _noun(scope) in NOUNS_OF_OPERATORS})
 
 

@@ -40,7 +40,10 @@ NewPassword = Annotated[
 ]
 RoleField = Annotated[
     Role,
-    Field(description="viewer reads; operator also runs the car park; admin does all in the tenant; owner is kept"),
+    Field(
+        description="viewer reads all but personal data; operator also runs the car park, reservations included; admin "
+        "does all in the tenant; owner is kept"
+    ),
 ]
 
 
