@@ -4,6 +4,7 @@ import hashlib
 import json
 import statistics
 import time
+import uuid
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
@@ -86,6 +87,37 @@ async def test_a_key_may_do_no_more_than_who_makes_it(gateways: GatewayPair) -> 
     assert (await make(gateways, gateways.admin, "*", platform_admin=True)).status_code == 201
     unknown = await make(gateways, admin.headers, "space:read")
     assert (unknown.status_code, unknown.json()["details"]["errors"][0]["field"]) == (422, "body.scopes.0")
+
+
+async def test_a_key_outlives_itself_in_no_other(gateways: GatewayPair) -> None:
+    admin = await gateways.somebody("admin")
+    end = datetime.now(UTC) + timedelta(days=1)
+    made = await make(gateways, admin.headers, "api_keys:write", "sites:read", expires_at=end.isoformat())
+    headers = {"X-API-Key": made.json()["key"]}
+    ends = {None: 403, end + timedelta(seconds=1): 403, end: 201, end - timedelta(hours=1): 201}
+    for moment, status in ends.items():
+        fields = {} if moment is None else {"expires_at": moment.isoformat()}
+        assert (await make(gateways, headers, "sites:read", **fields)).status_code == status, moment
+
+
+async def test_nobody_revokes_a_key_that_may_do_more_than_himself(gateways: GatewayPair) -> None:
+    admin = await gateways.somebody("admin")
+    low = (await make(gateways, admin.headers, "api_keys:write", "sites:*")).json()
+    headers = {"X-API-Key": low["key"]}
+    outcomes = {("sites:read",): 204, ("sites:*", "api_keys:write"): 204, ("spaces:read",): 403, ("*",): 403}
+    for scopes, status in outcomes.items():
+        key = (await make(gateways, admin.headers, *scopes)).json()
+        assert (await gateways.first.delete(f"{KEYS}/{key['id']}", headers=headers)).status_code == status, scopes
+        shown = (await gateways.first.get(f"{KEYS}/{key['id']}", headers=admin.headers)).json()
+        assert (shown["revoked_at"] is None) == (status == 403)
+        assert (await gateways.first.delete(f"{KEYS}/{key['id']}", headers=admin.headers)).status_code == 204
+    assert (await gateways.first.delete(f"{KEYS}/{low['id']}", headers=headers)).status_code == 204
+    platforms = (await make(gateways, gateways.admin, "*", platform_admin=True)).json()
+    tenant_id = uuid.UUID(platforms["tenant_id"])
+    neighbour = await gateways.somebody("admin", tenant_id)
+    path = f"{KEYS}/{platforms['id']}"
+    assert (await gateways.first.delete(path, headers=neighbour.headers)).status_code == 403
+    assert (await gateways.first.delete(path, headers=gateways.admin)).status_code == 204
 
 
 async def test_a_repeated_request_makes_one_key_and_tells_its_secret_once(gateways: GatewayPair) -> None:
