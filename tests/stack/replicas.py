@@ -117,10 +117,11 @@ class RoundRobin:
         await self._stop.wait()
         server.close()
         ours = asyncio.current_task()
-        others = [task for task in asyncio.all_tasks() if task is not ours]
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+        # A connection that was accepted just now gets its task only while the others end.
+        while others := [task for task in asyncio.all_tasks() if task is not ours]:
+            for task in others:
+                task.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
 
     async def _on_connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One request per connection: the server is told to close, so that the next one goes to its neighbour."""
