@@ -224,6 +224,27 @@ async def test_turnover_and_dwell_agree_with_the_stays(past) -> None:
     assert spaces["items"][0]["occupancy_rate"] > 0
 
 
+async def test_more_series_than_an_answer_holds_are_refused(past) -> None:
+    site = await past.site("UTC")
+    await past.sql.execute(
+        """INSERT INTO occupancy.zone_days (tenant_id, level, site_id, zone, kind, day, time_zone, starts_at, ends_at,
+            computed_until, occupied_seconds, watched_seconds, arrivals, departures, dwell_seconds, peak_occupied,
+            peak_watched, quarter_occupied, quarter_watched, hour_occupied, hour_watched, dwell_buckets, dwell_counts)
+        SELECT $1, 'zone', $2, zone::text, '', day, 'UTC', day, day + interval '1 day', day, 0, 86400, 1, 0, 0, 0, 0,
+            array_fill(0, ARRAY[96]), array_fill(900, ARRAY[96]), array_fill(0, ARRAY[24]),
+            array_fill(3600, ARRAY[24]), '{}', '{}'
+        FROM generate_series(1, 101) AS zone, generate_series('2026-01-01'::date, '2026-04-10', '1 day') AS day""",
+        *(past.tenant_id, site),
+    )
+    asked = "from=2026-01-01&to=2026-04-11&group_by=zone"
+    for what in ("turnover", "occupancy", "occupancy?interval=hour"):
+        path, _, interval = what.partition("?")
+        status, message = await past.refusal(f"{path}?{asked}&{interval}".rstrip("&"))
+        assert (status, message.partition(":")[0]) == (422, "query.interval"), what
+    assert len((await past.ask(f"turnover?{asked}&interval=month"))["series"]) == 101
+    assert len((await past.ask(f"turnover?{asked}&zone=7"))["series"][0]["points"]) == 100
+
+
 async def test_today_is_in_up_to_the_moment_that_the_answer_names(past) -> None:
     site = await past.site("UTC")
     now = datetime.now(UTC).replace(microsecond=0)

@@ -13,8 +13,8 @@ import asyncpg
 import msgspec
 from fastapi import Response
 
-from api_gateway.statistics.history.queries import SERIES
-from api_gateway.statistics.history.selection import GroupBy, Selection
+from api_gateway.statistics.history.queries import MOST_ROWS, SERIES
+from api_gateway.statistics.history.selection import MOST_POINTS, GroupBy, Selection, too_many_points
 from parking_contracts.local_days import local_day
 
 Row = asyncpg.Record | Mapping[str, Any]
@@ -30,12 +30,20 @@ def answer(selection: Selection, rows: Rows, **parts: Any) -> Response:
 
 
 def in_series(rows: Rows, group_by: GroupBy | None, fill: Callable[[list[asyncpg.Record]], Values]) -> list[Values]:
-    """Rows come in the order of their series; each becomes one, named and filled."""
+    """Rows come in the order of their series; each becomes one, named and filled.
+
+    Raises:
+        ProblemError: VALIDATION_ERROR, they are more than an answer holds.
+    """
+    if len(rows) > MOST_ROWS:
+        raise too_many_points()
     names = SERIES[group_by]
     series = []
     for key, members in groupby(rows, key=lambda row: tuple(row[name] for name in names)):
         named = dict.fromkeys(("site_id", "zone", "kind")) | dict(zip(names, key, strict=True))
         series.append({**named, "zone": named["zone"] or None, **fill(list(members))})
+    if sum(len(one.get("points", ())) for one in series) > MOST_POINTS:
+        raise too_many_points()
     return series
 
 

@@ -17,7 +17,7 @@ from api_gateway.identity.database import Database
 from api_gateway.statistics.history import queries
 from api_gateway.statistics.history.answers import answer, day_start, in_series, local, occupancy, ratio, starts
 from api_gateway.statistics.history.models import OccupancyHistory, Peaks, Profile
-from api_gateway.statistics.history.selection import MOST_POINTS, Grouping, Selected, refused, too_many_points
+from api_gateway.statistics.history.selection import Grouping, Selected, refused
 from parking_contracts.local_days import QUARTER
 
 router = NounRouter(prefix="/api/v6/statistics", tags=["statistics"])
@@ -66,8 +66,6 @@ async def read_occupancy_history(
         quarters = interval is Interval.QUARTER
         rows = await queries.hours(database, selection, group_by, quarters=quarters)
         series = in_series(rows, group_by, lambda hours: {"points": _hour_points(hours, quarters, since, until)})
-    if sum(len(one["points"]) for one in series) > MOST_POINTS:
-        raise too_many_points()
     return answer(selection, rows, interval=interval, series=series)
 
 
