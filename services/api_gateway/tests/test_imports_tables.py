@@ -48,6 +48,7 @@ def test_a_decimal_comma_is_read_where_commas_separate_nothing_else() -> None:
         (b"site,code\nX,\0", "line 2: holds the character"),
         (b"site,code,colour\nX,1,red", "line 1: unknown column 'colour'; known: site, site_id, code"),
         (b"site,code,code\nX,1,2", "line 1: the column code stands there twice"),
+        (b"code," * 300_000 + b"code\nX,1", "line 1: the column code stands there twice"),
         (b"site,name\nX,1", "line 1: the column code is missing"),
         (b"code,name\n1,2", "line 1: the column site or site_id is missing"),
         (b"site,code\nX,1\nX,2,3\n", "line 3: has 3 cells"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+from collections.abc import Iterable
 from typing import Any
 
 from fastapi import Request
@@ -70,10 +71,19 @@ def read_json(body: bytes) -> Any:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        twice = _first_repeated(name for name, _ in pairs)
         raise ValueError(f"the key {twice[:50]!a} stands twice in one object")
     return members
+
+
+def _first_repeated(names: Iterable[str]) -> str:
+    """In one pass: how many names there are is the client's choice."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    raise AssertionError("none of them is repeated")
 
 
 def _no_constant(name: str) -> None:

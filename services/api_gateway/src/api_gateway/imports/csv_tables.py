@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -86,7 +87,7 @@ def _header(cells: list[str], kind: ImportKind, line: int) -> list[str]:
     known = ", ".join(COLUMNS[kind])
     if unknown := [name for name in names if name not in COLUMNS[kind]]:
         raise TableError(f"unknown column {unknown[0][:100]!r}; known: {known}", line)
-    if twice := [name for name in names if names.count(name) > 1]:
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
         raise TableError(f"the column {twice[0]} stands there twice", line)
     for group in _REQUIRED[kind]:
         if not any(name in names for name in group):
