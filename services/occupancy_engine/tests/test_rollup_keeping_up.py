@@ -182,7 +182,7 @@ async def assert_equals_plain_sums(street: Street) -> None:
 async def test_a_running_stay_counts_until_now_and_ends_where_it_ended(street) -> None:
     await street.build()
     _, eui = await street.space()
-    began = NOW - 3 * DAY
+    began = datetime.now(UTC) - 3 * DAY
     await street.hear(uplink(eui, 1, True, at=began))
     await street.rollups.keep_up()
     running = await street.figure("occupied_seconds")
@@ -196,7 +196,7 @@ async def test_a_running_stay_counts_until_now_and_ends_where_it_ended(street) -
 async def test_a_silent_sensors_stay_counts_until_its_last_word_and_further_once_it_speaks_again(street) -> None:
     await street.build()
     _, eui = await street.space()
-    began = NOW - 4 * DAY
+    began = datetime.now(UTC) - 4 * DAY
     await street.hear(uplink(eui, 1, True, at=began), uplink(eui, 2, True, at=began + timedelta(hours=6)))
     await street.rollups.keep_up()
     await street.sql.execute("UPDATE occupancy.devices SET silent = true")
@@ -231,7 +231,7 @@ async def test_a_recording_from_years_ago_fills_its_own_days_alone(street) -> No
 async def test_a_space_that_moves_keeps_its_past_where_it_was(street) -> None:
     await street.build()
     space_id, eui = await street.space("A")
-    began = NOW - 3 * DAY
+    began = datetime.now(UTC) - 3 * DAY
     await street.hear(uplink(eui, 1, True, at=began), uplink(eui, 2, False, at=began + timedelta(hours=1)))
     await street.sql.execute("UPDATE occupancy.spaces SET zone = 'B' WHERE id = $1", space_id)
     await street.rollups.keep_up()
