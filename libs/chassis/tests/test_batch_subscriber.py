@@ -2,7 +2,10 @@
 
 import asyncio
 import contextlib
+import itertools
+import time
 from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 import msgspec
 import pytest
@@ -27,9 +30,9 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextlib.asynccontextmanager
-async def subscribed(client: Client, take: Take) -> AsyncIterator[None]:
+async def subscribed(client: Client, take: Take, **options: Any) -> AsyncIterator[None]:
     stop = asyncio.Event()
-    running = asyncio.create_task(BatchSubscriber(SERVICE, client, SPACES, take).run(stop))
+    running = asyncio.create_task(BatchSubscriber(SERVICE, client, SPACES, take, **options).run(stop))
     try:
         yield
     finally:
@@ -80,6 +83,55 @@ async def test_an_outage_is_waited_for_and_makes_no_dead_letter(nats_reconnectin
         await eventually(lambda: all_acknowledged(nats_reconnecting))
     assert attempts >= 10
     assert await letters(nats_reconnecting) == []
+
+
+async def test_what_a_service_calls_away_is_waited_for_too(nats_reconnecting: Client):
+    await store(nats_reconnecting, b"1")
+    attempts = 0
+
+    async def take(_batch: Sequence[Delivery]) -> None:
+        nonlocal attempts
+        attempts += 1
+        if attempts < 10:
+            raise LookupError("not migrated yet")
+
+    async with subscribed(nats_reconnecting, take, away=(LookupError,)):
+        await eventually(lambda: all_acknowledged(nats_reconnecting))
+    assert await letters(nats_reconnecting) == []
+
+
+async def test_batches_begin_apart_by_the_time_to_linger(nats_reconnecting: Client):
+    began: list[float] = []
+
+    async def take(_batch: Sequence[Delivery]) -> None:
+        began.append(time.monotonic())
+
+    async with subscribed(nats_reconnecting, take, linger_seconds=0.2):
+        for body in (b"1", b"2", b"3"):
+            await store(nats_reconnecting, body)
+            await eventually(lambda: all_acknowledged(nats_reconnecting))
+    assert len(began) == 3
+    assert min(later - earlier for earlier, later in itertools.pairwise(began)) >= 0.19
+
+
+async def test_a_subscriber_that_was_cancelled_follows_again(nats_reconnecting: Client):
+    taken: list[bytes] = []
+
+    async def take(batch: Sequence[Delivery]) -> None:
+        taken.extend(one.payload for one in batch)
+
+    subscriber = BatchSubscriber(SERVICE, nats_reconnecting, SPACES, take)
+    first = asyncio.create_task(subscriber.follow())
+    await store(nats_reconnecting, b"1")
+    await eventually(lambda: all_acknowledged(nats_reconnecting))
+    first.cancel()
+    await asyncio.wait([first])
+    second = asyncio.create_task(subscriber.follow())
+    await store(nats_reconnecting, b"2")
+    await eventually(lambda: all_acknowledged(nats_reconnecting))
+    subscriber.close()
+    await second
+    assert taken == [b"1", b"2"]
 
 
 async def test_poison_is_set_aside_alone_and_its_neighbours_are_handled(nats_reconnecting: Client):

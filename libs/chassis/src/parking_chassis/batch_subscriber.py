@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -35,21 +36,51 @@ Take = Callable[[Sequence[Delivery]], Awaitable[None]]
 
 
 class BatchSubscriber:
-    """One process's share of a service's durable consumer on `stream`."""
+    """One process's share of a service's durable consumer on `stream`.
 
-    def __init__(self, service: str, client: Client, stream: Stream, take: Take, *, batch_size: int = 500) -> None:
+    Batches begin at least `linger_seconds` apart, so that a busy stream fills them. `away` is what says that a
+    dependency is away, rather than that a message is to blame.
+    """
+
+    def __init__(
+        self,
+        service: str,
+        client: Client,
+        stream: Stream,
+        take: Take,
+        *,
+        batch_size: int = 500,
+        linger_seconds: float = 0.0,
+        away: tuple[type[BaseException], ...] = DEPENDENCY_AWAY,
+    ) -> None:
         self._service = service
         self._client = client
         self._consumer = PullConsumer(client, stream.name, service, batch_size=batch_size)
         self._take = take
+        self._linger = linger_seconds
+        self._away = away
         self._attempts = Attempts()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Handle batches until the service stops; the batch in hand is finished, the rest given back."""
         stopping = asyncio.create_task(stop.wait())
-        stopping.add_done_callback(lambda _: self._consumer.close())
+        stopping.add_done_callback(lambda _: self.close())
+        await self.follow()
+        await self.give_back()
+
+    async def follow(self) -> None:
+        """Handle batches until `close`. May be cancelled, and begun again: what was in hand is delivered again."""
         while batch := await self._consumer.next_batch():
+            began = time.monotonic()
             await self._handle(batch)
+            await asyncio.sleep(max(0.0, self._linger - (time.monotonic() - began)))
+
+    def close(self) -> None:
+        """Finish the batch in hand and take no more."""
+        self._consumer.close()
+
+    async def give_back(self) -> None:
+        """Hand what came and was not taken to the other replicas."""
         await self._consumer.give_back()
 
     async def _handle(self, batch: Sequence[Delivery]) -> None:
@@ -68,7 +99,7 @@ class BatchSubscriber:
             try:
                 await self._take(batch)
                 break
-            except DEPENDENCY_AWAY as error:
+            except self._away as error:
                 log.warning("batch_postponed", messages=len(batch), error=repr(error))
                 await self._consumer.keep_alive(batch)
                 await asyncio.sleep(RETRY_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311  jitter

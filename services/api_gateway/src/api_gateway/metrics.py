@@ -3,9 +3,8 @@
 Log events: `bootstrap_key_made`, `bootstrap_key_registered`, `bootstrap_waiting`, `stream_followed`,
 `stream_interrupted`, `stream_restarted`, `event_skipped`, `dead_letter_replayed`, `bootstrap_owner_made`,
 `bootstrap_owner_conflict`, `refresh_token_reused`, `login_throttled`, `audit_outcome_lost`, `signing_key_made`,
-`webhook_intake_started`, `webhook_intake_interrupted`, `webhook_intake_waiting`, `webhook_batch_isolated`,
-`webhook_event_dead_lettered`, `webhooks_waiting`, `webhook_attempt_failed`, `webhook_attempt_broken`,
-`webhook_endpoint_disabled`, `webhook_replay_waiting`, `webhook_upkeep_waiting`,
+`webhook_intake_started`, `webhook_intake_interrupted`, `webhooks_waiting`, `webhook_attempt_failed`,
+`webhook_attempt_broken`, `webhook_endpoint_disabled`, `webhook_replay_waiting`, `webhook_upkeep_waiting`,
 `ingress_unauthenticated`, `ingress_not_covered`, `ingress_not_stored`.
 """
 
