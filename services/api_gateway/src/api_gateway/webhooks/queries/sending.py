@@ -27,17 +27,22 @@ async def claim_due(
 ) -> list[asyncpg.Record]:
     """Up to `limit` deliveries that are due, each endpoint's in the order of its events, with URL and live secrets.
 
+    Tenants take turns, those with the fewest attempts under way first: the backlog of one keeps nobody else waiting.
     A claim counts as an attempt, and ends by itself: whoever dies with it leaves it to the next one.
     """
     rows = await connection.fetch(
         """
-        WITH due AS (
+        WITH busy AS (
+            SELECT tenant_id, count(*) AS attempts FROM gateway.webhook_deliveries
+            WHERE leased_until > now() GROUP BY tenant_id
+        ), due AS (
             SELECT d.tenant_id, d.id, d.next_attempt_at AS due_at, d.sequence, e.url, e.failures,
                    ARRAY(SELECT s.secret FROM gateway.webhook_secrets s
                          WHERE s.tenant_id = e.tenant_id AND s.endpoint_id = e.id
                            AND (s.expires_at IS NULL OR s.expires_at > now())
                          ORDER BY s.created_at DESC) AS secrets
             FROM gateway.webhook_endpoints e
+            LEFT JOIN busy ON busy.tenant_id = e.tenant_id
             CROSS JOIN LATERAL (
                 SELECT CASE WHEN e.failures >= $4 THEN 1 ELSE $2 END - count(*) AS free
                 FROM gateway.webhook_deliveries l
@@ -52,7 +57,10 @@ async def claim_due(
                 FOR NO KEY UPDATE SKIP LOCKED
             ) d
             WHERE e.enabled AND e.deleted_at IS NULL
-            ORDER BY d.next_attempt_at, d.sequence LIMIT $1
+            ORDER BY coalesce(busy.attempts, 0)
+                + row_number() OVER (PARTITION BY d.tenant_id ORDER BY d.next_attempt_at, d.sequence),
+                d.next_attempt_at, d.sequence
+            LIMIT $1
         )
         UPDATE gateway.webhook_deliveries d
         SET attempts = d.attempts + 1, tries = d.tries + 1, last_attempt_at = statement_timestamp(),
