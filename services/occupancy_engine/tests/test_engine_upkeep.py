@@ -116,7 +116,7 @@ async def test_orphans_and_answers_are_pruned_by_when_they_came(superuser, engin
     assert await superuser.fetchval("SELECT count(*) FROM occupancy.inbox") == 2
 
 
-async def test_a_stay_is_kept_by_when_it_was_heard_not_by_when_it_happened(superuser, engine):
+async def test_a_stay_is_kept_by_when_it_was_heard_and_while_it_runs(superuser, engine):
     tenant, site, space = uuid4(), uuid4(), uuid4()
     await superuser.execute("INSERT INTO gateway.tenants (id, name) VALUES ($1, 't')", tenant)
     await superuser.execute(
@@ -129,19 +129,19 @@ async def test_a_stay_is_kept_by_when_it_was_heard_not_by_when_it_happened(super
         space,
         site,
     )
-    for happened, received in ((5000, 1), (1, 399), (5000, 401)):
+    for number, (happened, received, ended) in enumerate(
+        [(5000, 1, True), (1, 399, True), (5000, 401, True), (5000, 402, False)]
+    ):
         await superuser.execute(
             """INSERT INTO occupancy.stays
-                (tenant_id, space_id, dev_eui, arrived_at, arrived_session, arrived_f_cnt, received_at)
-            VALUES ($1, $2, '0101010101010101', now() - make_interval(days => $3), now(), 1,
-                now() - make_interval(days => $4))""",
-            tenant,
-            space,
-            happened,
-            received,
+                (tenant_id, space_id, dev_eui, arrived_at, departed_at, arrived_session, arrived_f_cnt, received_at)
+            VALUES ($1, $2, '0101010101010101', now() - make_interval(days => $3), CASE WHEN $5 THEN now() END, now(),
+                $6, now() - make_interval(days => $4))""",
+            *(tenant, space, happened, received, ended, number),
         )
     await upkeep.prune(engine, RETENTION)
-    assert await superuser.fetchval("SELECT count(*) FROM occupancy.stays") == 2
+    left = await superuser.fetch("SELECT arrived_f_cnt FROM occupancy.stays ORDER BY arrived_f_cnt")
+    assert [row["arrived_f_cnt"] for row in left] == [0, 1, 3]
 
 
 async def test_an_alert_is_kept_until_it_has_been_closed_for_long_enough(superuser, engine):

@@ -33,7 +33,11 @@ async def prune(connection: Connection, retention: RetentionSettings) -> None:
             "DELETE FROM occupancy.state_changes_other WHERE changed_at < now() - $1::interval",
             retention.keep_changes_days,
         ),
-        ("DELETE FROM occupancy.stays WHERE received_at < now() - $1::interval", retention.keep_changes_days),
+        (
+            # One that still runs is what its space shows, however long ago it began.
+            "DELETE FROM occupancy.stays WHERE received_at < now() - $1::interval AND departed_at IS NOT NULL",
+            retention.keep_changes_days,
+        ),
         ("DELETE FROM occupancy.alerts WHERE closed_at < now() - $1::interval", retention.keep_changes_days),
         ("DELETE FROM occupancy.zone_days WHERE updated_at < now() - $1::interval", retention.keep_changes_days),
         ("DELETE FROM occupancy.space_days WHERE updated_at < now() - $1::interval", retention.keep_changes_days),
