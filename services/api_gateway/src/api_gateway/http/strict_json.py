@@ -18,6 +18,8 @@ from api_gateway.http.problems import ProblemError
 from parking_contracts.errors import ErrorCode
 
 DEPTH_LIMIT = 32
+# Every object and list becomes many times its size in memory. No route takes a document anywhere near this.
+COMMAS_LIMIT = 50_000
 # A larger document is read in a thread: the live events of others must not wait for it.
 AT_ONCE_BYTES = 64 << 10
 _INTEGERS = range(-(2**63), 2**63)
@@ -53,7 +55,14 @@ def read_json(body: bytes) -> Any:
 
     Raises:
         ProblemError: VALIDATION_ERROR; 400 when it is no JSON, 422 when a value in it cannot be accepted.
+            PAYLOAD_TOO_LARGE when there are too many values in it.
     """
+    if body.count(b",") > COMMAS_LIMIT:
+        raise ProblemError(
+            ErrorCode.PAYLOAD_TOO_LARGE,
+            f"the body holds more than {COMMAS_LIMIT} values",
+            details={"limit_values": COMMAS_LIMIT},
+        )
     try:
         document = json.loads(body.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
     except UnicodeDecodeError as error:
