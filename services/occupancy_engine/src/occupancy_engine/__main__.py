@@ -49,7 +49,8 @@ async def serve(settings: EngineSettings, stop: asyncio.Event) -> None:
         uplinks = Uplinks(pool, consumer, dead_letters, decoders, watermarks)
         relay = OutboxRelay(pool, nats, schema=SCHEMA, source=f"/{SERVICE}")
         clocks = Clocks(pool, watermarks, decoders, settings)
-        broker = await open_broker(settings, nats, pool, decoders)
+        commands = await open_pool(settings, role=SERVICE)
+        broker = await open_broker(settings, nats, pool=pool, commands=commands, decoders=decoders)
         health.add_check("commands", broker_check(broker))
         try:
             async with running(
@@ -63,6 +64,7 @@ async def serve(settings: EngineSettings, stop: asyncio.Event) -> None:
             with contextlib.suppress(NatsError):  # a broker that is away cannot be told goodbye
                 await broker.stop()
             await nats.close()
+            await commands.close()
             await pool.close()
 
 

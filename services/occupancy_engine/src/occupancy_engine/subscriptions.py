@@ -23,11 +23,15 @@ FETCH_SECONDS = 5.0
 Handler = Callable[[bytes, NatsMessage], Awaitable[None]]
 
 
-async def open_broker(settings: EngineSettings, nats: Client, pool: Pool, decoders: Decoders) -> NatsBroker:
-    """Subscribe and start; the durables exist already."""
+async def open_broker(
+    settings: EngineSettings, nats: Client, *, pool: Pool, commands: Pool, decoders: Decoders
+) -> NatsBroker:
+    """Subscribe and start; the durables exist already. Commands have a pool of their own: large imports that wait for
+    each other must not keep uplinks waiting for a connection.
+    """
     broker = command_broker(settings.nats_url)
     settler = Settler(SERVICE, nats.jetstream())
-    open_desk(broker, pool, decoders)
+    open_desk(broker, commands, decoders)
 
     @_subscriber(broker, RESERVATIONS)
     async def on_reservation(_body: bytes, message: NatsMessage) -> None:
