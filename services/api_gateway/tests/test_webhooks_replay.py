@@ -93,6 +93,8 @@ async def test_years_far_from_ours_are_before_or_after_everything(
 async def test_many_events_are_replayed_page_by_page_and_cut_at_the_bound(hooked: HookedStreet) -> None:
     place = await position(hooked)
     sent = await _many(hooked.street, 450)
+    # What was not looked at yet would also come live to an endpoint that is made in time.
+    await eventually(lambda: _all_looked_at(hooked))
     hook, receiver = await hooked.hook()
     replay = await finished(hook, (await hook.post("replay", {"after": place})).json())
     assert (replay["state"], replay["deliveries"]) == ("cut", 300)
@@ -104,6 +106,11 @@ async def test_many_events_are_replayed_page_by_page_and_cut_at_the_bound(hooked
 
 async def _many(street: Street, count: int) -> list[str]:
     return [each for _ in range(count // 50) for each in await asyncio.gather(*(street.change() for _ in range(50)))]
+
+
+async def _all_looked_at(hooked: HookedStreet) -> bool:
+    consumer = await hooked.bus.jetstream().consumer_info("SPACES", "api_gateway")
+    return consumer.num_pending == 0 and consumer.num_ack_pending == 0
 
 
 async def test_a_place_that_the_streams_no_longer_hold_is_told(hooked: HookedStreet) -> None:
