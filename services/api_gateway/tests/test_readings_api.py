@@ -142,3 +142,12 @@ async def test_a_device_is_taken_off_its_space_with_and_without_a_body(api, devi
     assert (answer.status_code, answer.json()["dev_eui"]) == (200, device)
     assert received[0]["body"] == {"dev_eui": device, "space_id": None}
     assert received[0]["idempotency_key"] == (body or {}).get("request_id")
+
+
+async def test_health_survives_a_counter_that_leaps_to_its_end(api, hear, device) -> None:
+    now = datetime.now(UTC)
+    for f_cnt in (1, 2**32 - 1):
+        await hear(now - DAY, f_cnt, now - MINUTE)
+    answer = await api.get(f"/api/v6/devices/{device}/health")
+    assert answer.status_code == 200
+    assert answer.json()["last_24_hours"]["frames_missed"] == 2**31 - 1

@@ -148,6 +148,30 @@ async def test_a_battery_that_falls_and_weak_radio_are_measured_from_readings(to
     assert json.loads(weak["details"])["lost_percent"] > 50
 
 
+async def test_a_counter_that_leaps_to_its_end_stops_nobodys_alerts(town: Platform):
+    leaping, other = town.new_eui(), town.new_eui()
+    for eui in (leaping, other):
+        await town.space(eui)
+    now = datetime.now(UTC)
+    await town.database.executemany(
+        """
+        INSERT INTO occupancy.sensor_readings (tenant_id, dev_eui, session_at, f_cnt, received_at, occurred_at, f_port,
+            payload)
+        VALUES ($1, $2, $3, $4, $3, $3, 1, '\\x01')
+        """,
+        [(town.tenant_id, leaping, now, f_cnt) for f_cnt in (1, 2**32 - 1)],
+    )
+    await set_device(town, leaping, last_seen_at=now)
+    await town.hear(*(town.uplink(other, n, True, data=UNREADABLE) for n in range(6)))
+
+    async def told() -> bool:
+        rows = await town.rows("SELECT frames_missed FROM occupancy.device_conditions WHERE dev_eui = $1", leaping)
+        missed = [row["frames_missed"] for row in rows]
+        return missed == [2**31 - 1] and bool(await alerts(town, other, kind="decoder_errors"))
+
+    await eventually(told, 10)
+
+
 async def test_nobody_acknowledges_what_is_not_there_or_another_tenants(town: Platform):
     eui = town.new_eui()
     await town.space(eui)

@@ -105,7 +105,7 @@ _MEASURE = """
             c.measured_at < now() - make_interval(secs => $1) AND d.last_seen_at > c.measured_at))
         ORDER BY c.measured_at NULLS FIRST LIMIT $2
     )
-    SELECT s.*, battery.*, radio.*, coalesce(gaps.frames_missed, 0)::int AS frames_missed
+    SELECT s.*, battery.*, radio.*, least(coalesce(gaps.frames_missed, 0), 2147483647)::int AS frames_missed
     FROM stale s
     CROSS JOIN LATERAL (
         SELECT regr_count(percent, day) AS percent_readings, regr_slope(percent, day) AS percent_per_day,

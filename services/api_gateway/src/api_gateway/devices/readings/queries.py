@@ -92,7 +92,7 @@ async def measure_radio(connection: Connection, tenant_id: UUID, dev_eui: str) -
             ) best
             WHERE r.tenant_id = $1 AND r.dev_eui = $2 AND r.received_at > now() - interval '7 days'
         )
-        SELECT stretch.days, frames.*, coalesce(gaps.missed, 0)::int AS frames_missed
+        SELECT stretch.days, frames.*, least(coalesce(gaps.missed, 0), 2147483647)::int AS frames_missed
         FROM (VALUES (1), (7)) AS stretch (days)
         CROSS JOIN LATERAL (
             SELECT count(*)::int AS frames_heard, count(*) FILTER (WHERE has_failed)::int AS decode_errors,
