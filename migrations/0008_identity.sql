@@ -61,10 +61,9 @@ CREATE TABLE gateway.refresh_tokens (
     FOREIGN KEY (tenant_id, session_id) REFERENCES gateway.sessions ON DELETE CASCADE,
     CHECK ((used_at IS NULL) = (successor_sha256 IS NULL) AND (used_key_sha256 IS NULL) = (salt IS NULL))
 );
-CREATE INDEX refresh_tokens_used ON gateway.refresh_tokens (used_at);
 CALL gateway.isolate('gateway.refresh_tokens', '{api_gateway_request}', '{api_gateway}');
 GRANT SELECT, INSERT, UPDATE ON gateway.refresh_tokens TO api_gateway_request;
-GRANT SELECT, DELETE ON gateway.refresh_tokens TO api_gateway;
+GRANT SELECT ON gateway.refresh_tokens TO api_gateway;
 
 -- No tenant: the platform's own keys (Ed25519), for the batch role alone.
 CREATE TABLE gateway.signing_keys (
@@ -153,6 +152,24 @@ GRANT INSERT (tenant_id, id, name, secret_sha256, scopes, platform_admin, create
 CREATE POLICY no_new_platform_admin ON gateway.api_keys AS RESTRICTIVE FOR INSERT TO api_gateway_request
     WITH CHECK (NOT platform_admin OR (SELECT gateway.is_platform_admin()));
 
+-- Nobody may delete an entry; what is old may be asked to go, in portions, and never anything younger than 31 days.
+CREATE FUNCTION gateway.forget_audit(keep interval) RETURNS bigint
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    WITH old AS (
+        SELECT l.id FROM gateway.audit_log l WHERE l.at < now() - greatest(keep, interval '31 days')
+        ORDER BY l.id LIMIT 10000
+    ), outcomes AS (
+        DELETE FROM gateway.audit_outcomes o USING old WHERE o.audit_id = old.id
+    ), entries AS (
+        DELETE FROM gateway.audit_log l USING old WHERE l.id = old.id RETURNING l.id
+    )
+    SELECT count(*) FROM entries;
+END;
+CREATE INDEX audit_log_age ON gateway.audit_log USING brin (at);
+CREATE POLICY retention ON gateway.audit_log TO CURRENT_USER USING (at < now() - interval '30 days');
+CREATE POLICY retention ON gateway.audit_outcomes TO CURRENT_USER USING (at < now() - interval '30 days');
+
 -- The look-ups before the tenant is known; each tells one row alone.
 DROP FUNCTION gateway.find_api_key;
 CREATE FUNCTION gateway.find_api_key(key_id text)
@@ -192,7 +209,8 @@ GRANT SELECT (tenant_id, id, email, password_hash, role, platform_admin, disable
     TO gateway_lookup;
 GRANT SELECT (tenant_id, id, user_id, expires_at, revoked_at) ON gateway.sessions TO gateway_lookup;
 -- Rights first: they are the owner's to give, and the last step gives the ownership away.
-REVOKE ALL ON FUNCTION gateway.find_api_key, gateway.find_user, gateway.find_session FROM PUBLIC;
+REVOKE ALL ON FUNCTION gateway.find_api_key, gateway.find_user, gateway.find_session, gateway.forget_audit FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION gateway.forget_audit TO api_gateway;
 GRANT EXECUTE ON FUNCTION gateway.find_api_key, gateway.find_user, gateway.find_session
     TO api_gateway_request, api_gateway;
 GRANT CREATE ON SCHEMA gateway TO gateway_lookup;

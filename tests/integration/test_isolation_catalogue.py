@@ -18,6 +18,7 @@ DEFINERS = {
     "gateway.find_api_key": GATEWAY,  # before the tenant is known: who holds this key?
     "gateway.find_user": GATEWAY,  # ... who has this e-mail?
     "gateway.find_session": GATEWAY,  # ... whose session is it?
+    "gateway.forget_audit": {"api_gateway"},  # retention: what is older than a month and asked for
     "gateway.find_ingress_credential": {"api_gateway_request"},  # ... who delivers?
     "gateway.tenant_of_application": {"api_gateway_request"},  # ... whose application is it?
     "gateway.source_is_taken": {"api_gateway_request"},  # may an integration be called so? yes or no

@@ -1,4 +1,4 @@
-"""The audit log: every write and every log-in, before it takes effect, for ever."""
+"""The audit log: every write and every log-in, before it takes effect."""
 
 import asyncio
 import itertools

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 from api_gateway import VERSION
 from api_gateway.app import build_app
 from api_gateway.bus import Bus
 from api_gateway.gateway import make_gateway
 from api_gateway.identity.bootstrap import Bootstrap
-from api_gateway.identity.upkeep import keep_up
+from api_gateway.identity.upkeep import EVERY_SECONDS, IdentityUpkeep
 from api_gateway.ingress.door import announce_door
 from api_gateway.live.feed import Feed
 from api_gateway.settings import Settings
+from parking_chassis.clock import every
 from parking_chassis.health import Health, serve_http
 from parking_chassis.logs import configure_logs
 from parking_chassis.postgres import database_check, open_pool
@@ -29,6 +31,7 @@ async def serve(stop: asyncio.Event, settings: Settings) -> None:
     feed = Feed(batch_pool, settings)
     gateway = make_gateway(settings, pool, batch_pool, bus, feed)
     bootstrap = Bootstrap(batch_pool, settings, gateway.passwords)
+    upkeep = IdentityUpkeep(batch_pool, keep_audit=timedelta(days=settings.keep_audit_days))
     health = Health(SERVICE, VERSION, stats=feed.stats)
     health.add_check("database", lambda: database_check(pool))
     health.add_check("nats", bus.check)
@@ -45,7 +48,11 @@ async def serve(stop: asyncio.Event, settings: Settings) -> None:
             app, settings.http_host, settings.http_port, lifespan="off", server_header=False, proxy_headers=False
         ),
         running(
-            follow(), bootstrap.run(), keep_up(batch_pool, settings), announce_door(bus, pool), gateway.webhooks.run()
+            follow(),
+            bootstrap.run(),
+            every(EVERY_SECONDS, stop, upkeep.forget_what_is_old),
+            announce_door(bus, pool),
+            gateway.webhooks.run(),
         ),
     ):
         await stop.wait()

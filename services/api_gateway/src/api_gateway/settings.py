@@ -83,6 +83,7 @@ class IdentitySettings(BaseSettings):
     refresh_idle_days: float = Field(default=14.0, gt=0, description="a session that is not used ends after this")
     refresh_days: float = Field(default=30.0, gt=0, description="every session ends after this")
     signing_key_days: float = Field(default=30.0, gt=0, description="a new key signs access tokens after this")
+    keep_audit_days: float = Field(default=730.0, ge=31, description="audit entries are forgotten after this")
     password_hash_count: int = Field(default=2, ge=1, le=64, description="passwords hashed at a time (19 MiB each)")
     password_queue_count: int = Field(default=30, ge=0, description="more log-ins than these may not wait: 503")
     trusted_proxies: tuple[IPvAnyNetwork, ...] = Field(

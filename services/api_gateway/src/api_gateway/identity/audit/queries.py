@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import asyncpg
@@ -83,3 +83,9 @@ async def list_entries(
         before,
         limit,
     )
+
+
+async def forget_entries(connection: Connection, *, keep: timedelta) -> int:
+    """Let up to 10,000 entries older than `keep` go; answers how many did."""
+    gone: int = await connection.fetchval("SELECT gateway.forget_audit($1)", keep)
+    return gone
