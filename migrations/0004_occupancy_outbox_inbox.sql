@@ -27,8 +27,8 @@ CALL gateway.isolate('occupancy.inbox', '{occupancy_engine_request}', '{occupanc
 ALTER TABLE occupancy.outbox ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY relay ON occupancy.outbox TO occupancy_engine USING (true);
 CREATE POLICY leave ON occupancy.outbox FOR INSERT TO occupancy_engine_request WITH CHECK (
-    split_part(subject, '.', 3) NOT IN ('space', 'reservation')
-    OR split_part(subject, '.', 4) = (SELECT gateway.current_tenant())::text);
+    split_part(subject, '.', 3) = 'dead' OR split_part(subject, '.', 3) = 'space'
+    AND split_part(subject, '.', 4) = (SELECT gateway.current_tenant())::text);
 GRANT SELECT, INSERT, DELETE ON occupancy.outbox, occupancy.inbox TO occupancy_engine;
 GRANT INSERT ON occupancy.outbox TO occupancy_engine_request;
 GRANT SELECT, INSERT ON occupancy.inbox TO occupancy_engine_request;

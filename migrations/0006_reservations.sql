@@ -83,8 +83,8 @@ CALL gateway.isolate('reservation.inbox', '{reservation_service_request}', '{res
 ALTER TABLE reservation.outbox ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY relay ON reservation.outbox TO reservation_service USING (true);
 CREATE POLICY leave ON reservation.outbox FOR INSERT TO reservation_service_request WITH CHECK (
-    split_part(subject, '.', 3) NOT IN ('space', 'reservation')
-    OR split_part(subject, '.', 4) = (SELECT gateway.current_tenant())::text);
+    split_part(subject, '.', 3) = 'reservation'
+    AND split_part(subject, '.', 4) = (SELECT gateway.current_tenant())::text);
 GRANT SELECT, UPDATE ON reservation.reservations TO reservation_service;
 GRANT SELECT, INSERT, UPDATE ON reservation.reservations TO reservation_service_request;
 GRANT SELECT, INSERT, DELETE ON reservation.outbox TO reservation_service;

@@ -10,7 +10,6 @@ from parking_contracts.errors import Refusal
 from parking_contracts.reservation_commands import Erased, ErasePerson, ExportPerson, PersonalData
 from reservation_service.commands import refusals
 from reservation_service.store import people
-from reservation_service.store.locks import lock_spaces
 
 
 async def export(connection: Connection, command: Command[ExportPerson]) -> PersonalData | Refusal:
@@ -26,7 +25,6 @@ async def erase(connection: Connection, command: Command[ErasePerson]) -> Erased
     email, phone = command.body.email, command.body.phone
     if email is None and phone is None:
         return _nobody()
-    await lock_spaces(connection, await people.spaces_of(connection, command.tenant_id, email, phone))
     erased = await people.erase(connection, command.tenant_id, email, phone, datetime.now(UTC))
     await people.forget_answers(connection, command.tenant_id, erased, email, phone)
     return Erased(reservations=len(erased))

@@ -1,13 +1,12 @@
 """The lock of a space: whoever writes its reservations holds it until the end of the transaction.
 
 It puts the contenders for one slot in a queue, so that an exclusion constraint never makes them wait for each other in
-a circle, and lets the events of a space leave in the order of their commits. Who takes more than one takes them in
-order, or without waiting.
+a circle, and lets the events of a space leave in the order of their commits. Who takes more than one takes the others
+without waiting.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from uuid import UUID
 
 from parking_chassis.postgres import Connection
@@ -28,12 +27,6 @@ async def try_lock_space(connection: Connection, tenant_id: UUID, space_id: UUID
         "SELECT pg_try_advisory_xact_lock(hashtextextended($1, 2))", _name(tenant_id, space_id)
     )
     return taken
-
-
-async def lock_spaces(connection: Connection, keys: Iterable[SpaceKey]) -> None:
-    """Wait for several, in one order for everybody."""
-    for tenant_id, space_id in sorted(set(keys)):
-        await lock_space(connection, tenant_id, space_id)
 
 
 def _name(tenant_id: UUID, space_id: UUID) -> str:

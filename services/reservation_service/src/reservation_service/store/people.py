@@ -10,7 +10,6 @@ import msgspec
 
 from parking_chassis.postgres import Connection
 from parking_contracts.reservation_commands import ReservationView
-from reservation_service.store.locks import SpaceKey
 from reservation_service.store.reservations import views
 
 PRUNED_AT_ONCE = 1000
@@ -40,16 +39,13 @@ async def reservations_of(
     return views(rows)
 
 
-async def spaces_of(connection: Connection, tenant_id: UUID, email: str | None, phone: str | None) -> list[SpaceKey]:
-    """The spaces of these reservations, to be locked."""
-    rows = await connection.fetch(_OF_PERSON, tenant_id, email, phone)
-    return [(row["tenant_id"], row["space_id"]) for row in rows]
-
-
 async def erase(
     connection: Connection, tenant_id: UUID, email: str | None, phone: str | None, now: datetime
 ) -> list[UUID]:
-    """Strip the reservations of e-mail, phone and every free text; answers which."""
+    """Strip the reservations of e-mail, phone and every free text; answers which.
+
+    Without the locks of their spaces, which may be thousands: no time and no status changes.
+    """
     rows = await connection.fetch(
         f"""
         UPDATE reservation.reservations
@@ -69,17 +65,21 @@ async def forget_answers(
     connection: Connection, tenant_id: UUID, reservations: Sequence[UUID], *details: str | None
 ) -> None:
     """Drop the kept answers that show one of these reservations, or one of these details in any case."""
-    texts = [str(one) for one in reservations]
     # As JSON spells them, without the quotes.
-    texts += [msgspec.json.encode(detail).decode()[1:-1].lower() for detail in details if detail]
+    texts = [msgspec.json.encode(detail).decode()[1:-1].lower() for detail in details if detail]
     await connection.execute(
         """
-        DELETE FROM reservation.inbox i
-        WHERE tenant_id = $1 AND EXISTS (
-            SELECT FROM unnest($2::text[]) AS one (text)
-            WHERE position(one.text IN lower(convert_from(i.reply, 'UTF8'))) > 0)
+        WITH kept AS (
+            SELECT idempotency_key, caller, lower(convert_from(reply, 'UTF8')) AS reply FROM reservation.inbox
+            WHERE tenant_id = $1
+        )
+        DELETE FROM reservation.inbox i USING kept
+        WHERE i.tenant_id = $1 AND (i.caller, i.idempotency_key) = (kept.caller, kept.idempotency_key) AND (
+            EXISTS (SELECT FROM unnest($3::text[]) AS detail WHERE position(detail IN kept.reply) > 0)
+            OR substring(kept.reply FROM '"id":"([0-9a-f-]{36})"') = ANY($2::text[]))
         """,
         tenant_id,
+        [str(one) for one in reservations],
         texts,
     )
 
