@@ -190,3 +190,43 @@ async def test_a_repeated_request_adds_one_user_and_answers_alike(gateways: Gate
     assert (other.status_code, other.json()["code"]) == (422, "IDEMPOTENCY_KEY_REUSED")
     stored = await gateways.sql.fetchval("SELECT string_agg(i::text, '') FROM gateway.inbox i")
     assert PASSWORD not in stored
+
+
+async def made_key(gateways: GatewayPair, headers: dict[str, str], *scopes: str) -> dict[str, str]:
+    answer = await gateways.first.post("/api/v6/api-keys", json={"name": "k", "scopes": scopes}, headers=headers)
+    assert answer.status_code == 201, answer.text
+    return {"X-API-Key": answer.json()["key"]}
+
+
+async def may_read_spaces(gateways: GatewayPair, key: dict[str, str]) -> bool:
+    return (await gateways.second.get("/api/v6/spaces", headers=key)).status_code == 200
+
+
+@pytest.mark.parametrize("leaving", ["deleted", "disabled"])
+async def test_who_has_left_is_out_with_the_keys_he_made_and_the_keys_of_these(gateways, leaving: str) -> None:
+    owner = await gateways.somebody("owner")
+    admin = await gateways.somebody("admin", owner.tenant_id)
+    his = await made_key(gateways, admin.headers, "*")
+    its = await made_key(gateways, his, "spaces:read")
+    mine = await made_key(gateways, owner.headers, "spaces:read")
+    assert await may_read_spaces(gateways, its)
+    if leaving == "deleted":
+        await gateways.first.delete(f"{USERS}/{admin.id}", headers=owner.headers)
+    else:
+        await change(gateways, owner, admin.id, disabled=True)
+    assert [await may_read_spaces(gateways, key) for key in (his, its, mine)] == [False, False, True]
+
+
+async def test_who_gets_a_lower_role_keeps_the_keys_that_do_not_exceed_it(gateways) -> None:
+    owner = await gateways.somebody("owner")
+    admin = await gateways.somebody("admin", owner.tenant_id)
+    strong, weak = [await made_key(gateways, admin.headers, scope) for scope in ("*", "spaces:read")]
+    await change(gateways, owner, admin.id, role="viewer")
+    assert [await may_read_spaces(gateways, key) for key in (strong, weak)] == [False, True]
+
+
+async def test_a_platform_admins_key_makes_no_owner_with_the_right_to_users_alone(gateways) -> None:
+    everything = gateways.admin
+    narrow = await made_key(gateways, everything, "users:read", "users:write")
+    assert (await add(gateways, narrow, "owner")).status_code == 403
+    assert (await add(gateways, everything, "owner")).status_code == 201

@@ -75,3 +75,20 @@ async def revoke_key(connection: Connection, tenant_id: UUID, key_id: str) -> bo
         key_id,
     )
     return bool(found)
+
+
+async def keys_made_by(connection: Connection, tenant_id: UUID, maker: str) -> Sequence[asyncpg.Record]:
+    """Id and scopes of every live key that this user or key has made, and of those that these have made."""
+    return await connection.fetch(
+        """
+        WITH RECURSIVE made AS (
+            SELECT id, scopes, revoked_at FROM gateway.api_keys WHERE tenant_id = $1 AND created_by = $2
+            UNION
+            SELECT k.id, k.scopes, k.revoked_at FROM gateway.api_keys k
+            JOIN made ON k.created_by = 'key:' || made.id WHERE k.tenant_id = $1
+        )
+        SELECT id, scopes FROM made WHERE revoked_at IS NULL
+        """,
+        tenant_id,
+        maker,
+    )

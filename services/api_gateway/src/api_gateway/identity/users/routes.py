@@ -18,6 +18,7 @@ from api_gateway.http.routes import NounRouter
 from api_gateway.http.sorting import sort_by
 from api_gateway.identity.authentication import SCOPES, Caller, UsersReader, UsersWriter
 from api_gateway.identity.database import Database, transaction_of
+from api_gateway.identity.keys.leaving import revoke_keys_beyond
 from api_gateway.identity.roles import Role
 from api_gateway.identity.sessions.queries import revoke_sessions
 from api_gateway.identity.sessions.sessions import Ended
@@ -86,7 +87,8 @@ async def update_user(
 ) -> User:
     """Change name, role or password, disable or enable; neither his role nor the new one may be above the caller's.
 
-    Who is disabled is out at once, on every replica; so is who gets another password.
+    Who is disabled is out at once, on every replica, and so are the keys that he made; of who gets a lower role, those
+    that may do more than it. Who gets another password must log in again.
     """
     given = body.model_dump(exclude_unset=True)
     password: str | None = given.get("password")
@@ -111,15 +113,18 @@ async def update_user(
         if given.get("disabled") or password_hash:
             reason = Ended.USER_DISABLED if given.get("disabled") else Ended.PASSWORD_CHANGED
             await revoke_sessions(connection, caller.tenant_id, user_id, reason)
+        role = None if row["disabled_at"] else Role(row["role"])
+        await revoke_keys_beyond(connection, caller.tenant_id, user_id, role, SCOPES)
     show_revision(response, row["updated_at"])
     return User(**row)
 
 
 @router.delete("/{user_id}", status_code=204, responses=WRITE)
 async def delete_user(caller: UsersWriter, database: Database, user_id: UserId, if_match: IfMatch) -> None:
-    """Remove a user; his sessions end at once. What he did stays in the audit log, under his id."""
+    """Remove a user; his sessions and the keys that he made end at once. What he did stays in the audit log."""
     user = await _reachable(database, caller, user_id, if_match)
     await _require_other_owner(database, caller, user)
+    await revoke_keys_beyond(database, caller.tenant_id, user_id, None, SCOPES)
     await queries.delete_user(database, caller.tenant_id, user_id)
 
 
