@@ -129,7 +129,7 @@ class Lot:
                     return False
             return True
 
-        await eventually(all_heard)
+        await eventually(all_heard, 45)  # what a killed process had in hand comes again after 30 s
 
     async def names(self, space_id: UUID) -> list[str]:
         """What has been told of the space's reservations, in order."""

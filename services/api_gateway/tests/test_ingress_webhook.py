@@ -24,7 +24,7 @@ def event(application: str = APPLICATION, **fields) -> bytes:
 @pytest.fixture
 def gateway_env(gateway_env):
     """A client of the API may write little: what integrations deliver is not counted."""
-    return {**gateway_env, "PARKSTREAM_RATE_LIMIT_WRITES_PER_SECOND": "2"}
+    return {**gateway_env, "PARKSTREAM_RATE_LIMIT_WRITES_PER_SECOND": "5"}
 
 
 async def credential(api, source: str = "acme-http", **fields) -> dict:
