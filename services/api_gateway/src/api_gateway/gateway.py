@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from fastapi import Request
 
 from api_gateway.bus import Bus
+from api_gateway.dashboard.shared_answer import SharedAnswers
 from api_gateway.identity.passwords import Passwords
 from api_gateway.identity.sessions.signing_keys import SigningKeys
 from api_gateway.identity.throttle.throttle import LoginThrottle
@@ -38,6 +39,7 @@ class Gateway:
     signing_keys: SigningKeys
     throttle: LoginThrottle
     webhooks: Outgoing
+    dashboards: SharedAnswers
 
     @contextlib.asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
@@ -58,6 +60,7 @@ def make_gateway(settings: Settings, pool: Pool, batch_pool: Pool, bus: Bus, fee
         SigningKeys(batch_pool, settings),
         LoginThrottle(batch_pool, settings),
         Outgoing(batch_pool, bus, settings),
+        SharedAnswers(),
     )
 
 
