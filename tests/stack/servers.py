@@ -215,6 +215,17 @@ def private_postgres() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture
+async def owners_url(private_postgres: PostgresServer) -> str:
+    """A database of this test alone whose owner is no superuser, as a managed PostgreSQL gives it; not migrated."""
+    connection = await asyncpg.connect(private_postgres.url)
+    await connection.execute("CREATE ROLE landlord LOGIN CREATEROLE PASSWORD 'landlord'")
+    await connection.execute("CREATE DATABASE owned OWNER landlord")
+    await connection.close()
+    address = private_postgres.url.rpartition("@")[2].rpartition("/")[0]
+    return f"postgresql://landlord:landlord@{address}/owned"
+
+
+@pytest.fixture
 def private_nats() -> Iterator[NatsServer]:
     """A running NATS of this test alone: `kill()`, `stop()`, `start()` as you like; it has no streams."""
     directory = scratch_directory("nats")

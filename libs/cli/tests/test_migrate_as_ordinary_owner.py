@@ -1,21 +1,9 @@
 """A managed PostgreSQL gives no superuser: an owner who may make roles migrates, and is bound by the policies too."""
 
 import asyncpg
-import pytest
 
 from parkstream.migrate import migrate_database
 from parkstream.queries import tenants
-
-
-@pytest.fixture
-async def owners_url(private_postgres) -> str:
-    """A fresh cluster's database, owned by somebody who is no superuser."""
-    connection = await asyncpg.connect(private_postgres.url)
-    await connection.execute("CREATE ROLE landlord LOGIN CREATEROLE PASSWORD 'landlord'")
-    await connection.execute("CREATE DATABASE owned OWNER landlord")
-    await connection.close()
-    address = private_postgres.url.rpartition("@")[2].rpartition("/")[0]
-    return f"postgresql://landlord:landlord@{address}/owned"
 
 
 async def test_an_owner_without_superuser_migrates_and_every_role_works(owners_url: str) -> None:

@@ -1,7 +1,6 @@
 """Functions that look past the policies: few, owned by a role that nobody logs in as, and for whom they are meant."""
 
 import asyncpg
-import pytest
 
 from parkstream.migrate import migrate_database
 
@@ -13,17 +12,6 @@ DEFINERS = """
     JOIN pg_namespace n ON n.oid = p.pronamespace
     WHERE p.prosecdef AND n.nspname NOT IN ('pg_catalog', 'information_schema')
 """
-
-
-@pytest.fixture
-async def owners_url(private_postgres) -> str:
-    """A database whose owner is no superuser, as a managed PostgreSQL gives it: rights must be revoked by who may."""
-    connection = await asyncpg.connect(private_postgres.url)
-    await connection.execute("CREATE ROLE landlord LOGIN CREATEROLE PASSWORD 'landlord'")
-    await connection.execute("CREATE DATABASE owned OWNER landlord")
-    await connection.close()
-    address = private_postgres.url.rpartition("@")[2].rpartition("/")[0]
-    return f"postgresql://landlord:landlord@{address}/owned"
 
 
 async def test_definer_functions_are_nobodys_door(owners_url: str) -> None:

@@ -23,8 +23,10 @@ from parking_contracts.space_commands import Reason, Zone
 
 OWNER = "reservation"
 
-Email = Annotated[str, Meta(min_length=3, max_length=255, pattern=r"^[^@\s]+@[^@\s]+$")]
-Phone = Annotated[str, Meta(max_length=20, pattern=r"^\+?[1-9][0-9]{8,13}$")]
+EMAIL_PATTERN = r"^[^@\s]+@[^@\s]+$"
+PHONE_PATTERN = r"^\+?[1-9][0-9]{8,13}$"
+Email = Annotated[str, Meta(min_length=3, max_length=255, pattern=EMAIL_PATTERN)]
+Phone = Annotated[str, Meta(max_length=20, pattern=PHONE_PATTERN)]
 
 
 class ReservationView(msgspec.Struct, frozen=True, kw_only=True):

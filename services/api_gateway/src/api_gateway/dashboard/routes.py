@@ -26,8 +26,8 @@ from api_gateway.http.routes import NounRouter
 from api_gateway.identity.authentication import Caller, SpacesReader
 from api_gateway.identity.database import transaction_of
 from api_gateway.live.position import format_position
+from api_gateway.statistics.states import count_states
 from parking_chassis.postgres import Connection
-from parking_contracts.space import SpaceState
 
 router = NounRouter(prefix="/api/v6/dashboard", tags=["dashboard"])
 
@@ -90,11 +90,11 @@ async def _places(connection: Connection, tenant_id: UUID) -> Json:
     for row in counted:
         of_site.setdefault(row["site_id"], []).append(row)
     return {
-        "all": _counts(counted),
+        "all": count_states(counted),
         "sites": [
             {
                 **dict(site),
-                **_counts(of_site.get(site["id"], [])),
+                **count_states(of_site.get(site["id"], [])),
                 "arrivals_today": arrivals.get(site["id"], 0),
                 "zones": _zones(of_site.get(site["id"], [])),
             }
@@ -107,16 +107,7 @@ def _zones(rows: Sequence[asyncpg.Record]) -> list[Json]:
     zones: dict[str | None, list[asyncpg.Record]] = {}
     for row in rows:
         zones.setdefault(row["zone"], []).append(row)
-    return [{"zone": zone, **_counts(of_zone)} for zone, of_zone in zones.items()]
-
-
-def _counts(rows: Sequence[asyncpg.Record]) -> dict[str, int]:
-    """The spaces of these rows by state."""
-    counts = dict.fromkeys(("total", *SpaceState), 0)
-    for row in rows:
-        counts[row["state"]] += row["spaces"]
-        counts["total"] += row["spaces"]
-    return counts
+    return [{"zone": zone, **count_states(of_zone)} for zone, of_zone in zones.items()]
 
 
 async def _spaces(connection: Connection, tenant_id: UUID, live: int) -> Json:

@@ -11,18 +11,18 @@ from typing import Annotated
 from uuid import UUID
 
 import msgspec
-from fastapi import Depends, Header, Request
+from fastapi import Depends, Request
 from nats.errors import ConnectionClosedError, NoRespondersError
 from nats.errors import TimeoutError as NatsTimeoutError
 
 from api_gateway.gateway import gateway_of
+from api_gateway.http.idempotency_key import IdempotencyKey, SentKey
 from api_gateway.http.problems import ProblemError, refused, unavailable
 from api_gateway.identity.authentication import Caller
 from parking_contracts import subjects
 from parking_contracts.command import Command, CommandBody
 from parking_contracts.errors import Accepted, ErrorCode, Reply
 
-KEY_PATTERN = r"^[\x21-\x7e]{1,200}$"
 _encode = msgspec.json.Encoder(order="deterministic").encode
 _decode_reply = msgspec.json.Decoder(Reply)
 
@@ -30,9 +30,9 @@ _decode_reply = msgspec.json.Decoder(Reply)
 class CommandSender:
     """Sends the commands of one HTTP request."""
 
-    def __init__(self, request: Request, idempotency_key: str | None) -> None:
+    def __init__(self, request: Request, key: IdempotencyKey) -> None:
         self._request = request
-        self._idempotency_key = idempotency_key
+        self._key = key
 
     async def send(
         self,
@@ -59,7 +59,7 @@ class CommandSender:
             request_id=self._request.state.request_id,
             body=body,
             platform_admin=caller.platform_admin,
-            idempotency_key=self._key(body_request_id),
+            idempotency_key=self._key.chosen(body_request_id),
             body_sha256=hashlib.sha256(body.subject.encode() + b"\0" + _encode(body)).hexdigest(),
         )
         client = gateway.bus.connected()
@@ -81,28 +81,9 @@ class CommandSender:
             return bytes(reply.result)
         raise refused(reply)
 
-    def _key(self, body_request_id: str | None) -> str | None:
-        header = self._idempotency_key
-        if header is not None and body_request_id is not None and header != body_request_id:
-            raise ProblemError(
-                ErrorCode.VALIDATION_ERROR, "Idempotency-Key and request_id name two different keys: send one of them"
-            )
-        return header or body_request_id
 
-
-async def _sender(
-    request: Request,
-    idempotency_key: Annotated[
-        str | None,
-        Header(
-            pattern=KEY_PATTERN,
-            # No `examples`: tools that send them would reuse one key with many bodies.
-            description="Makes a retry harmless: the same key with the same body answers as the first time; "
-            "for example `7f9c-create-A17`",
-        ),
-    ] = None,
-) -> CommandSender:
-    return CommandSender(request, idempotency_key)
+async def _sender(request: Request, key: SentKey) -> CommandSender:
+    return CommandSender(request, key)
 
 
 Commands = Annotated[CommandSender, Depends(_sender)]

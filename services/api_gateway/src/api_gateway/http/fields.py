@@ -12,7 +12,8 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from parking_contracts.device import parse_eui
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
+    """A text that PostgreSQL can hold. Raises ValueError."""
     if "\0" in text:
         raise ValueError("U+0000 cannot be stored")
     return text
@@ -30,6 +31,8 @@ def _eui(text: str) -> str:
 
 
 DOCUMENT_BYTES = 16 << 10
+# Of an idempotency key, in header or body.
+KEY_PATTERN = r"^[\x21-\x7e]{1,200}$"
 
 
 def _small(document: dict[str, Any]) -> dict[str, Any]:
@@ -40,7 +43,7 @@ def _small(document: dict[str, Any]) -> dict[str, Any]:
 
 Document = Annotated[dict[str, Any], AfterValidator(_small)]
 Instant = Annotated[AwareDatetime, AfterValidator(_everywhere)]
-FilterText = Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(_storable)]
+FilterText = Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(storable)]
 SearchText = Annotated[
     FilterText | None, Query(description="only those whose code or name holds this text, in any case", examples=["A-1"])
 ]
@@ -63,7 +66,7 @@ EuiPath = Annotated[
 RequestId = Annotated[
     str | None,
     Field(
-        pattern=r"^[\x21-\x7e]{1,200}$",
+        pattern=KEY_PATTERN,
         description="the same as the header Idempotency-Key, for clients that cannot set headers",
     ),
 ]

@@ -11,16 +11,16 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 import msgspec
-from fastapi import Depends, Header, Request
+from fastapi import Depends, Request
 from pydantic import BaseModel
 
-from api_gateway.http.commands import KEY_PATTERN
-from api_gateway.http.problems import ProblemError, refused
+from api_gateway.http.idempotency_key import IdempotencyKey, SentKey
+from api_gateway.http.problems import refused
 from api_gateway.identity.authentication import Caller
 from parking_chassis.inbox import answer_once
 from parking_chassis.postgres import Connection
 from parking_contracts.command import Command
-from parking_contracts.errors import Accepted, ErrorCode
+from parking_contracts.errors import Accepted
 
 SCHEMA = "gateway"
 
@@ -28,7 +28,7 @@ SCHEMA = "gateway"
 class OnceOnly:
     """The idempotency key of one HTTP request."""
 
-    def __init__(self, request: Request, key: str | None) -> None:
+    def __init__(self, request: Request, key: IdempotencyKey) -> None:
         self._request = request
         self._key = key
 
@@ -59,7 +59,7 @@ class OnceOnly:
             caller=caller.name,
             request_id=self._request.state.request_id,
             body=None,
-            idempotency_key=self._chosen(getattr(body, "request_id", None)),
+            idempotency_key=self._key.chosen(getattr(body, "request_id", None)),
             body_sha256=hashlib.sha256(self._request.url.path.encode() + b"\0" + asked.encode()).hexdigest(),
         )
 
@@ -71,27 +71,9 @@ class OnceOnly:
             return bytes(reply.result)
         raise refused(reply)
 
-    def _chosen(self, request_id: str | None) -> str | None:
-        if self._key is not None and request_id is not None and self._key != request_id:
-            raise ProblemError(
-                ErrorCode.VALIDATION_ERROR, "Idempotency-Key and request_id name two different keys: send one of them"
-            )
-        return self._key or request_id
 
-
-async def _once(
-    request: Request,
-    idempotency_key: Annotated[
-        str | None,
-        Header(
-            pattern=KEY_PATTERN,
-            # No `examples`: tools that send them would reuse one key with many bodies.
-            description="Makes a retry harmless: the same key with the same body answers as the first time; "
-            "for example `7f9c-add-ada`",
-        ),
-    ] = None,
-) -> OnceOnly:
-    return OnceOnly(request, idempotency_key)
+async def _once(request: Request, key: SentKey) -> OnceOnly:
+    return OnceOnly(request, key)
 
 
 Once = Annotated[OnceOnly, Depends(_once)]

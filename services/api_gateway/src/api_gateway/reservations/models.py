@@ -11,6 +11,7 @@ from pydantic.config import JsonDict
 
 from api_gateway.http.fields import Body, Document, Instant, RequestId, absent
 from parking_contracts.reservation import CheckedInBy, ReservationStatus
+from parking_contracts.reservation_commands import EMAIL_PATTERN, PHONE_PATTERN
 from parking_contracts.space import SpaceKind, SpaceState
 
 Start = Annotated[
@@ -29,12 +30,12 @@ End = Annotated[
 ]
 Email = Annotated[
     str,
-    StringConstraints(min_length=3, max_length=255, pattern=r"^[^@\s]+@[^@\s]+$"),
+    StringConstraints(min_length=3, max_length=255, pattern=EMAIL_PATTERN),
     Field(description="of whoever comes; in no event and no log", examples=["ada@example.org"]),
 ]
 Phone = Annotated[
     str,
-    StringConstraints(max_length=20, pattern=r"^\+?[1-9][0-9]{8,13}$"),
+    StringConstraints(max_length=20, pattern=PHONE_PATTERN),
     Field(description="9 to 14 digits", examples=["+41791234567"]),
 ]
 Metadata = Annotated[

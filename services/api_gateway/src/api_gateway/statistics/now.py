@@ -16,6 +16,7 @@ from api_gateway.http.routes import NounRouter
 from api_gateway.identity.authentication import SpacesReader
 from api_gateway.identity.database import Database
 from api_gateway.statistics import queries
+from api_gateway.statistics.states import count_states, occupancy_rate
 from parking_contracts.space import SpaceKind
 
 router = NounRouter(prefix="/api/v6/spaces", tags=["statistics"])
@@ -108,15 +109,12 @@ async def count_spaces(
 
 def _counts(rows: Iterable[asyncpg.Record], grouped: int, *names: str) -> list[dict[str, Any]]:
     """One entry per place or kind, its states side by side."""
-    entries: dict[tuple[Any, ...], dict[str, Any]] = {}
+    members: dict[tuple[Any, ...], list[asyncpg.Record]] = {}
     for row in rows:
         if row["grouped"] == grouped:
-            key = tuple(row[name] for name in names)
-            entries.setdefault(key, dict(zip(names, key, strict=True)))[row["state"]] = row["spaces"]
-    return [{**entry, **_sums(entry)} for entry in entries.values()]
-
-
-def _sums(entry: dict[str, Any]) -> dict[str, Any]:
-    known = {state: entry.get(state, 0) for state in ("free", "occupied", "reserved", "maintenance", "unknown")}
-    usable = known["free"] + known["occupied"] + known["reserved"]
-    return {"total": sum(known.values()), "occupancy_rate": round(known["occupied"] / usable, 4) if usable else None}
+            members.setdefault(tuple(row[name] for name in names), []).append(row)
+    counted = {key: count_states(of_place) for key, of_place in members.items()}
+    return [
+        {**dict(zip(names, key, strict=True)), **counts, "occupancy_rate": occupancy_rate(counts)}
+        for key, counts in counted.items()
+    ]

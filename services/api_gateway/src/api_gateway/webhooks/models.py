@@ -9,7 +9,7 @@ from uuid import UUID
 from fastapi import Path
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
-from api_gateway.http.fields import Body, RequestId, absent
+from api_gateway.http.fields import Body, RequestId, absent, storable
 from api_gateway.live.event_name import EventName
 
 EndpointId = Annotated[UUID, Path(description="the endpoint's id")]
@@ -25,22 +25,16 @@ Secret = Annotated[
 ]
 
 
-def _storable(text: str) -> str:
-    if "\0" in text:
-        raise ValueError("U+0000 cannot be stored")
-    return text
-
-
 Url = Annotated[
     str,
     StringConstraints(min_length=1, max_length=2048),
-    AfterValidator(_storable),
+    AfterValidator(storable),
     Field(description="https, a public host, no user or password in it", examples=[_URL]),
 ]
 Description = Annotated[
     str,
     StringConstraints(max_length=500),
-    AfterValidator(_storable),
+    AfterValidator(storable),
     Field(description="for people", examples=["our billing"]),
 ]
 EventTypes = Annotated[

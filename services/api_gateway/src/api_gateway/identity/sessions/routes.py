@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Header, Request, Response
 
 from api_gateway.gateway import gateway_of
-from api_gateway.http.commands import KEY_PATTERN
+from api_gateway.http.fields import KEY_PATTERN
 from api_gateway.http.openapi import WRITE, problems
 from api_gateway.http.problems import ProblemError
 from api_gateway.http.routes import NounRouter

@@ -21,10 +21,10 @@ from api_gateway.statistics.history.selection import refused
 from api_gateway.statistics.instant import queries
 from api_gateway.statistics.instant.models import Basis, SpaceThen, StateAt, ZoneThen
 from api_gateway.statistics.now import StateCounts
+from api_gateway.statistics.states import count_states, occupancy_rate
 
 router = NounRouter(prefix="/api/v6/statistics", tags=["statistics"])
 CLOCKS_DIFFER = timedelta(seconds=60)
-STATES = ("free", "occupied", "reserved", "maintenance", "unknown")
 
 
 @router.get("/at", responses=READ_ONE)
@@ -73,9 +73,5 @@ def _by_zone(rows: Iterable[asyncpg.Record]) -> dict[tuple[UUID, str | None], li
 
 
 def _counts(rows: Iterable[asyncpg.Record]) -> dict[str, Any]:
-    counts = dict.fromkeys(STATES, 0)
-    for row in rows:
-        counts[row["state"]] += row["spaces"]
-    usable = counts["free"] + counts["occupied"] + counts["reserved"]
-    rate = round(counts["occupied"] / usable, 4) if usable else None
-    return {"total": sum(counts.values()), "occupancy_rate": rate, **counts}
+    counts = count_states(rows)
+    return {**counts, "occupancy_rate": occupancy_rate(counts)}
