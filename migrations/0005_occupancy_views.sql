@@ -23,10 +23,11 @@ SELECT d.tenant_id, d.dev_eui, d.name, d.profile_name, d.codec, d.codec_in_use, 
        -- the score halves every 10 min; six changes in quick succession are flapping
        coalesce(d.flap_score * power(0.5, extract(epoch FROM now() - d.flap_at) / 600) >= 6, false) AS flapping,
        d.temperature_celsius, d.rssi, d.snr, d.margin_db, d.external_power, d.decoder_errors,
-       d.network_errors, d.last_error, d.latitude, d.longitude, s.id AS space_id
-FROM occupancy.devices d
-LEFT JOIN occupancy.spaces s
-    ON s.tenant_id = d.tenant_id AND s.sensor_eui = d.dev_eui AND s.deleted_at IS NULL;
+       d.network_errors, d.last_error, d.latitude, d.longitude,
+       -- not a join: before the first ANALYZE the planner would compare every device with every space
+       (SELECT s.id FROM occupancy.spaces s
+        WHERE s.tenant_id = d.tenant_id AND s.sensor_eui = d.dev_eui AND s.deleted_at IS NULL) AS space_id
+FROM occupancy.devices d;
 
 CREATE VIEW occupancy.stay_history WITH (security_invoker = true) AS
 SELECT tenant_id, id, space_id, dev_eui, arrived_at, departed_at FROM occupancy.stays;

@@ -1,4 +1,4 @@
-"""One answer for all who ask within a second, one failure for all who asked at once, and a new try after it."""
+"""One answer for all who ask at about the same time, one failure for all who waited for it, and a new try after it."""
 
 import asyncio
 
@@ -34,10 +34,26 @@ async def test_who_asks_together_gets_one_answer_and_other_keys_their_own() -> N
     assert await shared.get("a", make) == b"1"
 
 
-async def test_an_answer_is_made_anew_once_it_is_old() -> None:
-    shared, make = SharedAnswers(seconds=0), Maker()
+async def test_an_old_answer_is_made_anew() -> None:
+    shared, make = SharedAnswers(fresh_seconds=0), Maker()
     make.may.set()
     assert [await shared.get("a", make) for _ in range(3)] == [b"1", b"2", b"3"]
+
+
+async def test_who_comes_while_an_answer_is_made_anew_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    shared, make = SharedAnswers(fresh_seconds=10), Maker()
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    make.may.set()
+    assert await shared.get("a", make) == b"1"
+    make.may.clear()
+    monkeypatch.setattr(loop, "time", lambda: began + 15)
+    assert [await shared.get("a", make) for _ in range(3)] == [b"1"] * 3
+    await asyncio.sleep(0)
+    assert make.made == 2
+    make.may.set()
+    await asyncio.sleep(0)
+    assert await shared.get("a", make) == b"2"
 
 
 async def test_a_failure_goes_to_all_who_waited_and_is_not_kept() -> None:

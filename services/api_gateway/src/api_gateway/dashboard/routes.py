@@ -43,7 +43,7 @@ async def show_dashboard(caller: SpacesReader, request: Request) -> Response:
 
     Counts of now, up to 2,000 spaces with position and state, the newest changes, arrivals today, how full it was in
     the last 24 hours, open alerts, the device pool, and the place in the live events from which to go on without a gap.
-    Who asks within a second of another gets his answer; `taken_at` says when it was read.
+    Who asks soon after another gets his answer, at most two seconds old; `taken_at` says when it was read.
     """
     rights = caller.may("alerts:read"), caller.may("devices:read")
     answer = await gateway_of(request).dashboards.get(

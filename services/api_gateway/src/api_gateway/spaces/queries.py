@@ -12,7 +12,7 @@ from api_gateway.http.paging import Page
 from api_gateway.spaces.nearby import EARTH_RADIUS_METRES, Box
 from parking_chassis.postgres import Connection
 
-Rows = Sequence[asyncpg.Record]
+Row = dict[str, Any]
 
 _SPACE_COLUMNS = """
     tenant_id, id, site_id, code, name, kind, building, floor, zone, latitude, longitude, sensor_eui, display_eui,
@@ -47,7 +47,7 @@ SORT_COLUMNS = (
 
 async def list_spaces(
     connection: Connection, tenant_id: UUID, filters: Sequence[Any], order: str, page: Page
-) -> tuple[int, Rows]:
+) -> tuple[int, list[Row]]:
     """Spaces in an order that `SORT_COLUMNS` allows.
 
     `filters`: site, building, floor, zone, kind, state (None: any), include deleted, a part of code or name.
@@ -59,7 +59,7 @@ async def list_spaces(
     )
     rows = await connection.fetch(
         f"""
-        SELECT {_SPACE_COLUMNS} FROM occupancy.space_directory
+        SELECT {_SPACE_COLUMNS}, NULL::float8 AS distance_m FROM occupancy.space_directory
         WHERE {_SPACE_FILTER} ORDER BY {order} LIMIT $10 OFFSET $11
         """,  # noqa: S608
         tenant_id,
@@ -67,7 +67,7 @@ async def list_spaces(
         page.limit,
         page.offset,
     )
-    return total, rows
+    return total, [dict(row) for row in rows]
 
 
 async def list_spaces_near(
@@ -77,7 +77,7 @@ async def list_spaces_near(
     *,
     place: tuple[float, float, float, Box],
     page: Page,
-) -> tuple[int, Rows]:
+) -> tuple[int, list[Row]]:
     """Spaces nearest first, with `distance_m`. `place`: latitude, longitude, radius in metres, and its box."""
     latitude, longitude, radius, box = place
     rows = await connection.fetch(
@@ -87,7 +87,7 @@ async def list_spaces_near(
             WHERE {_SPACE_FILTER} AND latitude BETWEEN $12 AND $13
               AND (longitude BETWEEN $14 AND $15 OR longitude BETWEEN $16 AND $17)
         )
-        SELECT *, count(*) OVER () AS total FROM boxed
+        SELECT {_SPACE_COLUMNS}, distance_m, count(*) OVER () AS total FROM boxed
         WHERE distance_m <= $18 ORDER BY distance_m, id LIMIT $19 OFFSET $20
         """,  # noqa: S608
         tenant_id,
@@ -105,8 +105,9 @@ async def list_spaces_near(
         page.offset,
     )
     if not rows and page.offset:
-        return (await list_spaces_near(connection, tenant_id, filters, place=place, page=page.first()))[0], rows
-    return (rows[0]["total"] if rows else 0), rows
+        return (await list_spaces_near(connection, tenant_id, filters, place=place, page=page.first()))[0], []
+    total = rows[0]["total"] if rows else 0
+    return total, [{name: value for name, value in row.items() if name != "total"} for row in rows]
 
 
 async def get_space(connection: Connection, tenant_id: UUID, space_id: UUID) -> asyncpg.Record | None:

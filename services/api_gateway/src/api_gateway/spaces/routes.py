@@ -21,7 +21,6 @@ from api_gateway.identity.authentication import SpacesReader, SpacesWriter
 from api_gateway.identity.database import Database
 from api_gateway.spaces import queries
 from api_gateway.spaces.models import (
-    ListedSpace,
     NewSpace,
     OverrideLayer,
     ReservationLayer,
@@ -98,9 +97,7 @@ async def list_spaces(
         total, rows = await queries.list_spaces(database, caller.tenant_id, filters, order, page)
     else:
         total, rows = await queries.list_spaces_near(database, caller.tenant_id, filters, place=place, page=page)
-    # What is nearby comes with its distance, and with the total in every row.
-    items = [{"distance_m": None, **row} for row in rows]
-    return page.answer(total, [{name: item[name] for name in ListedSpace.model_fields} for item in items])
+    return page.answer(total, rows)
 
 
 @router.get("/{space_id}", responses=READ_ONE)

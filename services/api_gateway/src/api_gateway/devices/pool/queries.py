@@ -17,11 +17,16 @@ async def count_devices(connection: Connection, tenant_id: UUID) -> Rows:
     return await connection.fetch(
         """
         SELECT profile_name, GROUPING(profile_name) = 1 AS everything, count(*) AS total,
-               count(space_id) AS assigned, count(*) - count(space_id) AS unassigned,
-               count(*) FILTER (WHERE silent AND space_id IS NOT NULL) AS silent,
+               count(*) FILTER (WHERE is_assigned) AS assigned, count(*) FILTER (WHERE NOT is_assigned) AS unassigned,
+               count(*) FILTER (WHERE silent AND is_assigned) AS silent,
                count(*) FILTER (WHERE last_seen_at IS NULL) AS never_heard,
                count(*) FILTER (WHERE flapping) AS flapping
-        FROM occupancy.device_directory WHERE tenant_id = $1
+        FROM (
+            SELECT profile_name, silent, last_seen_at, flapping,
+                   dev_eui IN (SELECT sensor_eui FROM occupancy.space_directory
+                               WHERE tenant_id = $1 AND deleted_at IS NULL AND sensor_eui IS NOT NULL) AS is_assigned
+            FROM occupancy.device_directory WHERE tenant_id = $1
+        ) devices
         GROUP BY GROUPING SETS ((profile_name), ()) ORDER BY everything DESC, total DESC, profile_name
         """,
         tenant_id,
