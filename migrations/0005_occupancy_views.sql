@@ -53,6 +53,21 @@ JOIN occupancy.orphan_frames newest ON newest.id = o.newest_id;
 CREATE VIEW occupancy.application_directory WITH (security_invoker = true) AS
 SELECT source, application_id, tenant_id, clock, object_mapping, created_at FROM occupancy.applications;
 
+-- What the dispatcher needs of a device that is a display, or may be one. `is_bound`: it was last heard (or found) in an
+-- application of this tenant; until then nothing is sent to it, whoever has written its DevEUI down.
+CREATE VIEW occupancy.downlink_devices WITH (security_invoker = true) AS
+SELECT d.tenant_id, d.dev_eui, d.codec, d.codec_in_use, d.profile_name, d.source, d.application_id,
+       EXISTS (SELECT FROM occupancy.applications a
+               WHERE a.source = d.source AND a.application_id = d.application_id AND a.tenant_id = d.tenant_id)
+           AS is_bound,
+       (SELECT s.id FROM occupancy.spaces s
+        WHERE s.tenant_id = d.tenant_id AND s.display_eui = d.dev_eui AND s.deleted_at IS NULL) AS space_id
+FROM occupancy.devices d;
+
+-- Which tenant an application is bound to, and no more.
+CREATE VIEW occupancy.application_tenants WITH (security_invoker = true) AS
+SELECT source, application_id, tenant_id FROM occupancy.applications;
+
 GRANT USAGE ON SCHEMA occupancy TO api_gateway, api_gateway_request, reservation_service, reservation_service_request,
     downlink_dispatcher, downlink_dispatcher_request;
 
@@ -104,6 +119,26 @@ BEGIN
     FOREACH history IN ARRAY ARRAY['devices', 'stays', 'state_changes'] LOOP
         EXECUTE format('CREATE POLICY readers_of_one_tenant ON occupancy.%I FOR SELECT TO api_gateway_request '
                        'USING (tenant_id = (SELECT gateway.current_tenant()))', history);
+    END LOOP;
+END
+$$;
+
+-- Devices and their applications, to the dispatcher.
+GRANT SELECT (tenant_id, dev_eui, codec, codec_in_use, profile_name, source, application_id)
+    ON occupancy.devices TO downlink_dispatcher, downlink_dispatcher_request;
+GRANT SELECT (source, application_id, tenant_id)
+    ON occupancy.applications TO downlink_dispatcher, downlink_dispatcher_request;
+GRANT SELECT ON occupancy.downlink_devices, occupancy.application_tenants
+    TO downlink_dispatcher, downlink_dispatcher_request;
+DO $$
+DECLARE
+    noun text;
+BEGIN
+    FOREACH noun IN ARRAY ARRAY['devices', 'applications'] LOOP
+        EXECUTE format('CREATE POLICY dispatcher_of_one_tenant ON occupancy.%I FOR SELECT TO '
+                       'downlink_dispatcher_request USING (tenant_id = (SELECT gateway.current_tenant()))', noun);
+        EXECUTE format('CREATE POLICY dispatcher_of_all ON occupancy.%I FOR SELECT TO downlink_dispatcher USING (true)',
+                       noun);
     END LOOP;
 END
 $$;

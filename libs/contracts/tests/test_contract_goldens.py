@@ -15,6 +15,7 @@ from parking_contracts import (
     alert,
     command,
     device,
+    downlink_commands,
     local_days,
     reservation,
     reservation_commands,
@@ -28,7 +29,13 @@ GOLDEN = Path(__file__).parent / "golden"
 # Declarations, a base, and a part of another message: none travels by itself.
 NOT_MESSAGES = {
     *(streams.Stream, streams.Consumer, device.DeviceFact, uplink.Reception, command.CommandBody),
-    *(reservation.ReservationFact, reservation_commands.Booking, alert.SpaceAlert, local_days.LocalDay),
+    *(
+        reservation.ReservationFact,
+        reservation_commands.Booking,
+        alert.SpaceAlert,
+        local_days.LocalDay,
+        downlink_commands.Shade,
+    ),
 }
 # A generic Struct is read as one of its kinds.
 READ_AS: dict[type, Any] = {command.Command: command.Command[space_commands.CreateSite]}

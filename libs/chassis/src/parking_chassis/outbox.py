@@ -17,10 +17,11 @@ import asyncpg
 import msgspec
 import structlog
 
-from parking_chassis.dead_letters import DEAD_LETTER_TYPE
 from parking_chassis.isolation import failure_of
 from parking_chassis.postgres import DATABASE_AWAY, Connection, Pool
 from parking_chassis.windowed_publisher import Publication, WindowedPublisher
+from parking_contracts import subjects
+from parking_contracts.streams import stream_of
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
@@ -66,8 +67,8 @@ class OutboxRelay:
         self._schema = schema
         self._source = source
         self._publisher = WindowedPublisher(client, atomic=True)
-        # Dead letters belong to another stream than the events, and an atomic batch to one.
-        self._dead_letters = WindowedPublisher(client, atomic=False)
+        # Device facts and dead letters go to streams that take no atomic batches; a batch belongs to one stream.
+        self._single_publisher = WindowedPublisher(client, atomic=False)
         self._wake = asyncio.Event()
         self.is_relaying = False
 
@@ -75,7 +76,7 @@ class OutboxRelay:
         """Relay for ever; a database that is away is waited for."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._publisher.run())
-            group.create_task(self._dead_letters.run())
+            group.create_task(self._single_publisher.run())
             while True:
                 failure = await failure_of(self._relay_while_locked())
                 if failure and not isinstance(failure, DATABASE_AWAY):
@@ -119,11 +120,10 @@ class OutboxRelay:
         return len(rows)
 
     async def _publish(self, rows: Sequence[asyncpg.Record]) -> None:
-        events = [row for row in rows if row["type"] != DEAD_LETTER_TYPE]
-        letters = [row for row in rows if row["type"] == DEAD_LETTER_TYPE]
-        for one_of_each in _rounds(events):
-            await self._publisher.publish_all([self._publication(row) for row in one_of_each])
-        await self._dead_letters.publish_all([self._publication(row) for row in letters])
+        for is_atomic, publisher in ((True, self._publisher), (False, self._single_publisher)):
+            of_these = [row for row in rows if stream_of(row["subject"]).allow_atomic is is_atomic]
+            for one_of_each in _rounds(of_these):
+                await publisher.publish_all([self._publication(row) for row in one_of_each])
 
     def _publication(self, row: asyncpg.Record) -> Publication:
         event_id = str(row["event_id"])
@@ -150,7 +150,7 @@ class OutboxRelay:
 
 
 def _rounds(rows: Sequence[asyncpg.Record]) -> list[list[asyncpg.Record]]:
-    """Split events so that no round holds two about the same thing (a subject without its last token).
+    """Split events so that no round holds two about the same thing.
 
     A round is published side by side and confirmed before the next, so the order of one thing's events survives
     every retry.
@@ -158,7 +158,7 @@ def _rounds(rows: Sequence[asyncpg.Record]) -> list[list[asyncpg.Record]]:
     rounds: list[list[asyncpg.Record]] = []
     told: dict[str, int] = {}
     for row in rows:
-        about = row["subject"].rpartition(".")[0]
+        about = subjects.thing_of(row["subject"])
         told[about] = number = told.get(about, -1) + 1
         if number == len(rounds):
             rounds.append([])

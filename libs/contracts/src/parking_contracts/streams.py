@@ -65,7 +65,7 @@ DEVICES = Stream(
     retention="interest",
     discard="new",
     max_bytes=2 * GIB,
-    consumers=(Consumer(name="occupancy_engine"),),
+    consumers=(Consumer(name="occupancy_engine"), Consumer(name="downlink_dispatcher")),
 )
 SPACES = Stream(
     name="SPACES",
@@ -75,7 +75,11 @@ SPACES = Stream(
     allow_atomic=True,
     max_bytes=4 * GIB,
     max_age_seconds=7 * DAY,
-    consumers=(Consumer(name="reservation_service"), Consumer(name="api_gateway")),
+    consumers=(
+        Consumer(name="reservation_service"),
+        Consumer(name="downlink_dispatcher"),
+        Consumer(name="api_gateway"),
+    ),
 )
 RESERVATIONS = Stream(
     name="RESERVATIONS",
@@ -97,3 +101,12 @@ DEAD_LETTERS = Stream(
 )
 
 STREAMS = (INGRESS, UPLINKS, DEVICES, SPACES, RESERVATIONS, DEAD_LETTERS)
+
+
+def stream_of(subject: str) -> Stream:
+    """The stream that keeps a subject. Raises LookupError: none does."""
+    for stream in STREAMS:
+        for pattern in stream.subjects:
+            if subject == pattern or (pattern.endswith(">") and subject.startswith(pattern[:-1])):
+                return stream
+    raise LookupError(f"no stream keeps {subject}")

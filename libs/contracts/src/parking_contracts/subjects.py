@@ -15,6 +15,8 @@ ROOT = "parking.v1"
 # What ChirpStack's integrations call the events of a device, in a topic's last part: the uplink, and every other.
 DeviceEventName = Literal["join", "ack", "txack", "log", "status", "location"]
 EventName = Literal["up"] | DeviceEventName
+# What the platform's own services say of a device, beside what it says itself.
+DeviceFactName = Literal["synced", "reported", "alert"]
 EVENTS: tuple[EventName, ...] = ("up", *get_args(DeviceEventName))
 
 TICK = f"{ROOT}.tick"
@@ -34,9 +36,14 @@ def uplink(dev_eui: str) -> str:
     return f"{ROOT}.uplink.{dev_eui}"
 
 
-def device(event: DeviceEventName, dev_eui: str) -> str:
-    """The subject of one device's other ChirpStack events."""
+def device(event: DeviceEventName | DeviceFactName, dev_eui: str) -> str:
+    """The subject of one device's other ChirpStack events, and of what our services say of it."""
     return f"{ROOT}.device.{event}.{dev_eui}"
+
+
+def gateway_synced(gateway_id: str) -> str:
+    """The subject of what the network server tells of one LoRaWAN gateway."""
+    return f"{ROOT}.gateway.synced.{gateway_id}"
 
 
 def space(tenant_id: UUID, space_id: UUID, event: str) -> str:
@@ -67,6 +74,11 @@ def reservations_of(tenant_id: UUID) -> str:
 def tenant_of(subject: str) -> str:
     """The tenant that the subject of a space's or a reservation's event names."""
     return subject.split(".")[3]
+
+
+def thing_of(subject: str) -> str:
+    """What the events of a subject are about, so that their order counts: a space, or one device's facts of a kind."""
+    return subject.rpartition(".")[0] if subject.split(".")[2] in {"space", "reservation"} else subject
 
 
 def ingress(event: str) -> str:

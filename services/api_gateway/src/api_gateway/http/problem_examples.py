@@ -51,6 +51,12 @@ _SAID: dict[ErrorCode, tuple[str, dict[str, Any]]] = {
         "the reservation is open: its start is fixed; its end may still move",
         {"field": "starts_at", "opened_at": "2026-05-04T09:45:00+00:00"},
     ),
+    ErrorCode.DOWNLINK_NOT_QUEUED: ("the command was sent already: it can no longer be taken back", {"status": "sent"}),
+    ErrorCode.DOWNLINK_NOT_ENDED: ("the command may still arrive: it cannot be repeated yet", {"status": "sent"}),
+    ErrorCode.NO_GATEWAY_ONLINE: (
+        "the gateway 0016c001f153a14c, over which this display was last heard, is offline: nothing would reach it",
+        {"gateway_id": "0016c001f153a14c"},
+    ),
     ErrorCode.REQUEST_IN_FLIGHT: ("the same request is being carried out: ask again in a moment", {}),
     ErrorCode.IDEMPOTENCY_KEY_REUSED: ("this Idempotency-Key came with another body before", {}),
     ErrorCode.PRECONDITION_FAILED: (
