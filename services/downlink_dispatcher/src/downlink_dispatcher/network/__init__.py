@@ -1,0 +1,1 @@
+"""The network server: how downlinks are handed to it, and what it is asked."""
