@@ -56,26 +56,10 @@ CREATE INDEX reservations_to_leave ON reservation.reservations (ends_at)
 CREATE INDEX reservations_to_prune ON reservation.reservations (ends_at)
     WHERE status <> 'active' AND erased_at IS NULL;
 
-CREATE TABLE reservation.outbox (
-    id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    event_id uuid NOT NULL DEFAULT uuidv7(),
-    subject  text NOT NULL,
-    type     text NOT NULL,
-    time     timestamptz NOT NULL DEFAULT now(),
-    payload  bytea NOT NULL
-);
+CREATE TABLE reservation.outbox (LIKE occupancy.outbox INCLUDING ALL);
 
 -- Answers carry personal data: they are kept for hours, and a person who is forgotten leaves them too.
-CREATE TABLE reservation.inbox (
-    tenant_id       uuid NOT NULL,
-    caller          text NOT NULL,
-    idempotency_key text NOT NULL,
-    body_sha256     text NOT NULL,
-    reply           bytea NOT NULL,
-    answered_at     timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (tenant_id, caller, idempotency_key)
-);
-CREATE INDEX inbox_answered ON reservation.inbox (answered_at);
+CREATE TABLE reservation.inbox (LIKE occupancy.inbox INCLUDING ALL);
 
 CALL gateway.isolate('reservation.reservations', '{reservation_service_request}', '{reservation_service}');
 CALL gateway.isolate('reservation.inbox', '{reservation_service_request}', '{reservation_service}');

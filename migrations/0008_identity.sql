@@ -122,16 +122,7 @@ GRANT SELECT ON gateway.audit_outcomes TO api_gateway_request;
 GRANT SELECT, INSERT ON gateway.audit_outcomes TO api_gateway;
 
 -- Answers to repeated requests for what the gateway itself owns.
-CREATE TABLE gateway.inbox (
-    tenant_id       uuid NOT NULL,
-    caller          text NOT NULL,
-    idempotency_key text NOT NULL,
-    body_sha256     text NOT NULL,
-    reply           bytea NOT NULL,
-    answered_at     timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (tenant_id, caller, idempotency_key)
-);
-CREATE INDEX inbox_answered ON gateway.inbox (answered_at);
+CREATE TABLE gateway.inbox (LIKE occupancy.inbox INCLUDING ALL);
 CALL gateway.isolate('gateway.inbox', '{api_gateway_request}', '{api_gateway}');
 GRANT SELECT, INSERT ON gateway.inbox TO api_gateway_request;
 GRANT SELECT, DELETE ON gateway.inbox TO api_gateway;

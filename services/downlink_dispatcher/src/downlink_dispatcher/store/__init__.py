@@ -1,1 +1,4 @@
-"""All the SQL of this service: functions take a connection and never commit; a display is locked before its downlinks."""
+"""All the SQL of this service: functions take a connection and never commit.
+
+A display is locked before its downlinks, and several in the order of (tenant_id, dev_eui).
+"""
