@@ -9,4 +9,5 @@ pytest_plugins = [
     "stack.car_park",
     "stack.gateways",
     "stack.hooked_streets",
+    "stack.chirpstack",
 ]

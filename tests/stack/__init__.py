@@ -9,6 +9,7 @@
 | `service_env` | the environment that points a service at `database` and `nats_account` |
 | `run_service` | `await run_service("uplink_ingestor", env)`: a real process that answers /ready; `kill()`, `start()` |
 | `lot` | a tenant of a module's engine and reservation service, with cars that come and go (`car_park`) |
+| `chirpstack` | `await chirpstack(network)`: a ChirpStack with displays behind it (`chirpstack.network_of`) |
 | `private_postgres`, `private_nats` | an own server to be killed and restarted |
 | `owners_url` | a database whose owner is no superuser |
 | `free_port` | a function that finds a free TCP port |

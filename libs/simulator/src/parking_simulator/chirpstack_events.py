@@ -93,10 +93,15 @@ class Delay(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     delay: str
 
 
-class Timing(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """`gw.Timing`, the delay branch of its oneof."""
+class Immediately(msgspec.Struct, frozen=True):
+    """`gw.ImmediatelyTimingInfo`: class C; it says nothing more."""
 
-    delay: Delay
+
+class Timing(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """`gw.Timing`, two branches of its oneof: after an uplink, or at once."""
+
+    delay: Delay | UnsetType = UNSET
+    immediately: Immediately | UnsetType = UNSET
 
 
 class DownlinkTxInfo(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
