@@ -206,6 +206,12 @@ GRANT SELECT, INSERT ON downlink.downlink_steps, downlink.inbox TO downlink_disp
 GRANT SELECT ON downlink.gateways TO downlink_dispatcher_request;
 GRANT SELECT, UPDATE (requested_at) ON downlink.sync_rounds TO downlink_dispatcher_request;
 
+-- A round tells how much there is of all tenants: requests of the platform's admin alone see it or ask for one.
+ALTER TABLE downlink.sync_rounds ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY rounds ON downlink.sync_rounds TO downlink_dispatcher USING (true);
+CREATE POLICY asked_by_admin ON downlink.sync_rounds TO downlink_dispatcher_request, api_gateway_request
+    USING ((SELECT gateway.is_platform_admin()));
+
 -- To the gateway's requests.
 CREATE VIEW downlink.policy_directory WITH (security_invoker = true) AS
 SELECT tenant_id, state, colour, on_centiseconds, off_centiseconds, updated_at FROM downlink.display_policies;
@@ -214,7 +220,7 @@ CREATE VIEW downlink.display_directory WITH (security_invoker = true) AS
 SELECT d.tenant_id, d.dev_eui, d.codec, d.space_id, d.desired, d.desired_version, d.desired_f_port, d.desired_payload,
        d.desired_cause, d.desired_at, d.sent_version, d.sent_at, d.due_at, d.gateway_id, d.reported, d.reported_at,
        d.is_right, d.joined_at, d.mended, d.created_at, c.site_id AS counter_site_id, c.zone AS counter_zone,
-       CASE WHEN d.desired_version = 0 THEN 'idle'
+       CASE WHEN d.desired IS NULL THEN 'idle'
             WHEN d.sent_version < d.desired_version THEN 'waiting'
             WHEN d.is_right THEN 'confirmed'
             WHEN NOT d.is_right THEN 'wrong'
@@ -261,6 +267,8 @@ GRANT SELECT (requested_at, began_at, ended_at, error, devices, gateways) ON dow
     TO api_gateway_request;
 GRANT SELECT ON downlink.policy_directory, downlink.display_directory, downlink.downlink_directory,
     downlink.step_history, downlink.gateway_directory, downlink.sync_status TO api_gateway_request;
+-- Its commands answer a display as the gateway shows it.
+GRANT SELECT ON downlink.display_directory TO downlink_dispatcher_request;
 DO $$
 DECLARE
     told text;

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
+
+from parking_contracts.space import SpaceState
+
+# How a state is shown where its tenant has not said otherwise: RRGGBB, steady.
+DEFAULT_COLOURS: Mapping[SpaceState, str] = MappingProxyType(
+    {
+        SpaceState.FREE: "00FF00",
+        SpaceState.OCCUPIED: "FF0000",
+        SpaceState.RESERVED: "FFFF00",
+        SpaceState.MAINTENANCE: "FFA500",
+        SpaceState.UNKNOWN: "0000FF",
+    }
+)
+DEFAULT_ON_CENTISECONDS, DEFAULT_OFF_CENTISECONDS = 255, 0
 
 
 class DownlinkStatus(StrEnum):
