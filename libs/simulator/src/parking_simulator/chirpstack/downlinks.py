@@ -132,6 +132,7 @@ class Downlinks:
 
     async def _in_window(self, device: NetworkDevice, link: Link, item: QueueItem) -> None:
         await asyncio.sleep(self.timing.class_a_window_seconds)
+        del self._tasks[device.dev_eui]  # what the device answers to this opens a window of its own
         self._transmit(device, link, item, immediately=False)
 
     def _serve(self, device: NetworkDevice) -> None:
