@@ -2,6 +2,30 @@
 
 from __future__ import annotations
 
-from prometheus_client import Gauge
+from prometheus_client import Counter, Gauge, Histogram
 
 NATS_CONNECTED = Gauge("parkstream_downlink_nats_connected", "1 while connected to NATS")
+
+# The network server
+NETWORK_UP = Gauge("parkstream_downlink_network_up", "1 while the network server answers and lets us in")
+NETWORK_CALLS = Counter(
+    "parkstream_downlink_network_calls_total",
+    "Calls of the network server's API by what came of them",
+    ["call", "outcome"],
+)
+NETWORK_CALL_SECONDS = Histogram(
+    "parkstream_downlink_network_call_seconds",
+    "Time until the network server answered",
+    buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+FOREIGN_DEVICES = Counter(
+    "parkstream_downlink_foreign_devices_total",
+    "Downlinks withheld: the network server has the device in another application than the tenant's",
+)
+SYNC_ROUNDS = Counter("parkstream_downlink_sync_rounds_total", "Rounds of asking for devices and gateways", ["outcome"])
+SYNC_ENDED = Gauge(
+    "parkstream_downlink_sync_ended_timestamp_seconds", "When this replica last asked for everything and was answered"
+)
+SYNC_SKIPPED = Counter(
+    "parkstream_downlink_sync_skipped_total", "Devices and gateways that were told in a way we cannot read", ["what"]
+)

@@ -31,7 +31,14 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NetworkAwayError(Exception):
-    """The network server cannot be reached, or does not let us in: nothing is wrong with the downlink. It waits."""
+    """The network server cannot be reached, or does not let us in: nothing is wrong with the downlink. It waits.
+
+    `retry_seconds` is when to come again: before that, nobody has asked whether the network server is back.
+    """
+
+    def __init__(self, message: str, retry_seconds: float = 5.0) -> None:
+        super().__init__(message)
+        self.retry_seconds = retry_seconds
 
 
 class DeviceDeniedError(Exception):
