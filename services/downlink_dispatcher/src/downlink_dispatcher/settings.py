@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 
 from parking_chassis.settings import DatabaseSettings, ServiceSettings
 
@@ -46,10 +47,9 @@ class TruthSettings(LimitSettings):
     )
 
 
-class Settings(TruthSettings, DatabaseSettings):
-    """Everything the service reads."""
+class NetworkSettings(TruthSettings):
+    """Where the network server is, and how downlinks reach it."""
 
-    health_port: int = Field(default=8004, ge=1, le=65535, description="port of /live, /ready, /health and /metrics")
     source: str = Field(
         default="chirpstack",
         pattern=r"^[a-z0-9_-]{1,50}$",
@@ -76,3 +76,35 @@ class Settings(TruthSettings, DatabaseSettings):
     mqtt_tls_ca: Path | None = Field(default=None, description="PEM file of the authority that signed the broker")
     mqtt_tls_certificate: Path | None = Field(default=None, description="PEM file of our own certificate")
     mqtt_tls_key: Path | None = Field(default=None, description="PEM file of our certificate's key")
+
+    @field_validator("chirpstack_url")
+    @classmethod
+    def _is_an_api(cls, url: str) -> str:
+        parts = urlsplit(url)
+        is_plain = not parts.username and parts.path in ("", "/") and not parts.query
+        if url and (parts.scheme not in ("http", "https") or not parts.hostname or not is_plain):
+            raise ValueError("expected http://host:port or https://host[:port], where ChirpStack answers gRPC")
+        _ = parts.port  # raises ValueError when it is none
+        return url
+
+    @field_validator("mqtt_url")
+    @classmethod
+    def _is_a_broker(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname or parts.path not in ("", "/"):
+            raise ValueError("expected mqtt://[user:password@]host[:port] or mqtts://...")
+        _ = parts.port
+        return url
+
+    @field_validator("mqtt_topic_prefix")
+    @classmethod
+    def _ends_with_a_slash(cls, prefix: str) -> str:
+        if any(wildcard in prefix for wildcard in "+#"):
+            raise ValueError("a topic prefix has no wildcards")
+        return prefix if not prefix or prefix.endswith("/") else f"{prefix}/"
+
+
+class Settings(NetworkSettings, DatabaseSettings):
+    """Everything the service reads."""
+
+    health_port: int = Field(default=8004, ge=1, le=65535, description="port of /live, /ready, /health and /metrics")
