@@ -41,6 +41,11 @@ def device(event: DeviceEventName | DeviceFactName, dev_eui: str) -> str:
     return f"{ROOT}.device.{event}.{dev_eui}"
 
 
+def device_event(subject: str) -> str | None:
+    """The event that the subject of a device's event names; None for a subject of anything else."""
+    return subject.split(".")[-2] if subject.startswith(ALL_DEVICES[:-1]) else None
+
+
 def gateway_synced(gateway_id: str) -> str:
     """The subject of what the network server tells of one LoRaWAN gateway."""
     return f"{ROOT}.gateway.synced.{gateway_id}"

@@ -11,6 +11,7 @@ from nats.errors import Error as NatsError
 from occupancy_engine import SCHEMA, SERVICE
 from occupancy_engine.clocks import Clocks
 from occupancy_engine.decoders import Decoders, load_profiles
+from occupancy_engine.device_events import follow_devices
 from occupancy_engine.settings import EngineSettings
 from occupancy_engine.subscriptions import open_broker
 from occupancy_engine.uplinks import Uplinks
@@ -48,7 +49,6 @@ async def serve(settings: EngineSettings, stop: asyncio.Event) -> None:
         watermarks = Watermarks(pool, consumer, outage_seconds=settings.source_outage_seconds)
         uplinks = Uplinks(pool, consumer, dead_letters, decoders, watermarks)
         relay = OutboxRelay(pool, nats, schema=SCHEMA, source=f"/{SERVICE}")
-        clocks = Clocks(pool, watermarks, decoders, settings)
         commands = await open_pool(settings, role=SERVICE)
         broker = await open_broker(settings, nats, pool=pool, commands=commands, decoders=decoders)
         health.add_check("commands", broker_check(broker))
@@ -57,9 +57,9 @@ async def serve(settings: EngineSettings, stop: asyncio.Event) -> None:
                 dead_letters.run(),
                 relay.run(),
                 every(settings.purge_seconds, stop, consumer.purge_acknowledged),
-                *clocks.ticking(settings, stop),
+                *Clocks(pool, watermarks, decoders, settings).ticking(settings, stop),
             ):
-                await uplinks.run(stop)
+                await asyncio.gather(uplinks.run(stop), follow_devices(pool, nats).run(stop))
         finally:
             with contextlib.suppress(NatsError):  # a broker that is away cannot be told goodbye
                 await broker.stop()

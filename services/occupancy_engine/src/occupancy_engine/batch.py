@@ -14,6 +14,7 @@ import structlog
 
 from occupancy_engine import SCHEMA, SERVICE, metrics
 from occupancy_engine.decoders import OBJECT, Decoders
+from occupancy_engine.displays import best_reception, display_reported
 from occupancy_engine.domain.hearing import Device, StayBegun, StayEnded, hear
 from occupancy_engine.domain.showing import Cause
 from occupancy_engine.domain.stays import Reading
@@ -68,7 +69,9 @@ async def take_in(connection: Connection, uplinks: Sequence[UplinkReceived], dec
     heard = {(frame.device.tenant_id, frame.device.dev_eui): frame.device for frame in placed}
     await device_rows.write_devices(connection, list(heard.values()))
     unreadable = [(one.uplink, one.decode_error) for one in placed if one.decode_error is not None]
-    await write_events(connection, SCHEMA, [codec_failure(uplink, why) for uplink, why in unreadable])
+    told = [codec_failure(uplink, why) for uplink, why in unreadable]
+    told += [display_reported(one, one.display) for one in placed if one.display is not None and one.is_newest]
+    await write_events(connection, SCHEMA, told)
     return TakenIn(
         tuple(uplink for uplink, _ in unreadable),
         duplicates,
@@ -122,7 +125,7 @@ def _hear(frame: Placed, sensed: list[Sensed], stays: list[StayBegun | StayEnded
 
 
 def _note_health(device: Device, uplink: UplinkReceived, observation: Observation | None) -> None:
-    best = max(uplink.receptions, key=lambda one: one.snr if one.snr is not None else -1e9, default=None)
+    best = best_reception(uplink)
     if best is not None:
         device.rssi, device.snr = best.rssi, best.snr
     if observation is not None:

@@ -41,13 +41,17 @@ _NO_PROFILE = Profile()
 
 
 class Decoder(msgspec.Struct, frozen=True):
-    """How to read a device: it reports every `interval_seconds` and counts as silent after `silence_seconds`."""
+    """How to read a device: it reports every `interval_seconds` and counts as silent after `silence_seconds`.
+
+    What `is_display` tells what it shows, and nothing about the space.
+    """
 
     name: str
     interval_seconds: int
     silence_seconds: int
     confirm_seconds: int
     decode: Callable[[UplinkReceived], Observation]
+    is_display: bool = False
 
 
 def load_profiles(path: Path | None) -> dict[str, Profile]:
@@ -119,7 +123,7 @@ class Decoders:
             return Observation(kind="other")
 
         interval = heartbeat_seconds or profile.heartbeat_seconds or DISPLAY_INTERVAL_SECONDS
-        return _decoder(choice.name, interval, profile, read_report)
+        return _decoder(choice.name, interval, profile, read_report, is_display=True)
 
     def _mapped(self, uplink: UplinkReceived, mapping: ObjectMapping, heartbeat_seconds: int | None) -> Decoder:
         profile = self.profile(uplink.device_profile_name)
@@ -127,9 +131,16 @@ class Decoders:
         return _decoder(OBJECT, interval, profile, lambda one: mapping.decode(_json(one.object)))
 
 
-def _decoder(name: str, interval: int, profile: Profile, decode: Callable[[UplinkReceived], Observation]) -> Decoder:
+def _decoder(
+    name: str,
+    interval: int,
+    profile: Profile,
+    decode: Callable[[UplinkReceived], Observation],
+    *,
+    is_display: bool = False,
+) -> Decoder:
     silent_after = silence_seconds(interval, profile.missed_heartbeats)
-    return Decoder(name, interval, silent_after, profile.confirm_seconds, decode)
+    return Decoder(name, interval, silent_after, profile.confirm_seconds, decode, is_display)
 
 
 def _json(raw: msgspec.Raw) -> object:

@@ -59,12 +59,17 @@ class Known(msgspec.Struct, frozen=True):
 
 
 class Placed(msgspec.Struct):
-    """A frame of a known device at its place, read as far as its codec could."""
+    """A frame of a known device at its place, read as far as its codec could.
+
+    `is_newest`: nothing later was heard before it. `display` is the codec that reads it, of a display.
+    """
 
     uplink: UplinkReceived
     device: Device
     session_at: datetime
     occurred_at: datetime
+    is_newest: bool = True
+    display: str | None = None
     observation: Observation | None = None
     decode_error: str | None = None
 
@@ -129,7 +134,7 @@ async def place_frames(
         if placement.arrival is Arrival.MAYBE_SEEN:
             maybe_seen[key] = len(placed)
         happened = occurred_at(ns_times=ns_times, time=one.time, received_at=one.received_at, clock=binding.clock)
-        placed.append(Placed(one, device, placement.session_at, happened))
+        placed.append(Placed(one, device, placement.session_at, happened, placement.arrival is Arrival.NEWEST))
     if maybe_seen:
         stored = await reading_rows.stored_readings(connection, maybe_seen)
         seen_before = {maybe_seen[key] for key in stored}
@@ -149,6 +154,7 @@ def decode_frames(known: Known, placed: Iterable[Placed]) -> None:
             decoder = known.decoder_of(uplink, device)
             if decoder is not None:
                 device.codec_in_use = decoder.name
+                frame.display = decoder.name if decoder.is_display else None
                 device.interval_seconds, device.silence_seconds = decoder.interval_seconds, decoder.silence_seconds
                 device.confirm_seconds = device.confirm_seconds or decoder.confirm_seconds
             if uplink.f_port != 0 and uplink.data:

@@ -23,6 +23,7 @@ UPLINK_AGE_SECONDS = Histogram(
 COMMANDS = Counter("parkstream_engine_commands_total", "Commands answered", ["command", "outcome"])
 DEAD_LETTERS = Counter("parkstream_engine_dead_letters_total", "Messages set aside as poison", ["code"])
 DEVICES_SILENT = Counter("parkstream_engine_devices_silent_total", "Devices that fell silent")
+DEVICE_EVENTS = Counter("parkstream_engine_device_events_total", "What was told of devices, by kind", ["event"])
 ALERTS = Counter("parkstream_engine_alerts_total", "Alerts opened and closed", ["change"])
 WATERMARK_AGE_SECONDS = Gauge(
     "parkstream_engine_watermark_age_seconds", "How far a source's watermark is behind now", ["source"]

@@ -1,4 +1,4 @@
-"""The quiet streams and the commands, by FastStream: one broker, every subscriber with its ack policy stated."""
+"""The quiet stream and the commands, by FastStream: one broker, every subscriber with its ack policy stated."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ from nats.aio.client import Client
 from occupancy_engine import SERVICE
 from occupancy_engine.commands.desk import open_desk
 from occupancy_engine.decoders import Decoders
-from occupancy_engine.device_events import read_device_event, take_device_event
 from occupancy_engine.reservations import read_reservation, take_reservation
 from occupancy_engine.settings import EngineSettings
 from parking_chassis.command_desk import command_broker, raw_body
 from parking_chassis.postgres import Pool
 from parking_chassis.subscriber import Settler
-from parking_contracts.streams import DEVICES, RESERVATIONS, Stream
+from parking_contracts.streams import RESERVATIONS, Stream
 
 FETCH_SECONDS = 5.0
 Handler = Callable[[bytes, NatsMessage], Awaitable[None]]
@@ -39,15 +38,6 @@ async def open_broker(
             event = read_reservation(message.raw_message.subject, data)
             if event is not None:
                 await take_reservation(pool, event)
-
-        await settler.settle(message, handle)
-
-    @_subscriber(broker, DEVICES)
-    async def on_device_event(_body: bytes, message: NatsMessage) -> None:
-        async def handle(data: bytes) -> None:
-            fact = read_device_event(message.raw_message.subject, data)
-            if fact is not None:
-                await take_device_event(pool, fact)
 
         await settler.settle(message, handle)
 

@@ -36,7 +36,7 @@ _VIEW = """
 # An event needs the place of the space, which a change of alerts does not touch.
 _PLACED = """
     SELECT changed.*, s.site_id, s.code, s.zone
-    FROM changed JOIN occupancy.spaces s ON s.tenant_id = changed.tenant_id AND s.id = changed.space_id
+    FROM changed LEFT JOIN occupancy.spaces s ON s.tenant_id = changed.tenant_id AND s.id = changed.space_id
     ORDER BY changed.id
 """
 
@@ -74,21 +74,32 @@ async def open_found(connection: Connection, found: Sequence[Found], now: dateti
     """Open alerts, and tell of them. One that another engine has just opened stays as it is."""
     if not found:
         return 0
+    return await open_where(
+        connection,
+        """
+        SELECT tenant_id, $8, dev_eui || ':' || kind, kind, severity, dev_eui, space_id, summary, details, $9
+        FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::jsonb[])
+            AS new (tenant_id, dev_eui, space_id, kind, severity, summary, details)
+        """,
+        *columns([_row(one) for one in found], 7),
+        SERVICE,
+        now,
+    )
+
+
+async def open_where(connection: Connection, which: str, *arguments: object) -> int:
+    """Open what a query of the columns below tells, unless it is open, and tell of those that have a space."""
     rows = await connection.fetch(
         f"""
         WITH changed AS (
             INSERT INTO occupancy.alerts
                 (tenant_id, source, key, kind, severity, dev_eui, space_id, summary, details, opened_at)
-            SELECT tenant_id, $8, dev_eui || ':' || kind, kind, severity, dev_eui, space_id, summary, details, $9
-            FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::jsonb[])
-                AS new (tenant_id, dev_eui, space_id, kind, severity, summary, details)
+            {which}
             ON CONFLICT (tenant_id, source, key) WHERE closed_at IS NULL DO NOTHING
             RETURNING {_VIEW}
         ) {_PLACED}
-        """,  # noqa: S608  the constants above
-        *columns([_row(one) for one in found], 7),
-        SERVICE,
-        now,
+        """,
+        *arguments,
     )
     await _tell(connection, rows, SpaceAlertOpened)
     return len(rows)
@@ -111,7 +122,7 @@ async def close_alerts(connection: Connection, alerts: Sequence[tuple[UUID, UUID
     """Close these (tenant, alert), and tell of it; what another engine has just closed stays as it is."""
     if not alerts:
         return 0
-    return await _close(
+    return await close_where(
         connection,
         """
         (a.tenant_id, a.id) IN (SELECT * FROM unnest($2::uuid[], $3::uuid[]))
@@ -123,7 +134,7 @@ async def close_alerts(connection: Connection, alerts: Sequence[tuple[UUID, UUID
 
 async def close_misplaced(connection: Connection, now: datetime) -> int:
     """Close the engine's alerts of devices that were swapped, moved or taken off, or whose space is gone."""
-    return await _close(
+    return await close_where(
         connection,
         """
         a.source = $2 AND NOT EXISTS (
@@ -135,14 +146,15 @@ async def close_misplaced(connection: Connection, now: datetime) -> int:
     )
 
 
-async def _close(connection: Connection, which: str, now: datetime, *arguments: object) -> int:
+async def close_where(connection: Connection, which: str, now: datetime, *arguments: object) -> int:
+    """Close the open alerts that a condition names, and tell of those that have a space. $1 is the moment."""
     rows = await connection.fetch(
         f"""
         WITH changed AS (
             UPDATE occupancy.alerts a SET closed_at = greatest(a.opened_at, $1)
             WHERE a.closed_at IS NULL AND {which} RETURNING {_VIEW}
         ) {_PLACED}
-        """,  # noqa: S608  constants of this module
+        """,  # noqa: S608  constants of the stores
         now,
         *arguments,
     )
@@ -153,7 +165,7 @@ async def _close(connection: Connection, which: str, now: datetime, *arguments: 
 async def _tell(
     connection: Connection, rows: Sequence[asyncpg.Record], event: type[SpaceAlertOpened | SpaceAlertClosed]
 ) -> None:
-    await write_events(connection, SCHEMA, [_event(dict(row), event) for row in rows])
+    await write_events(connection, SCHEMA, [_event(dict(row), event) for row in rows if row["site_id"] is not None])
 
 
 def _event(row: dict[str, Any], kind: type[SpaceAlertOpened | SpaceAlertClosed]) -> Event:
