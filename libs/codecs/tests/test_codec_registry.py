@@ -22,7 +22,7 @@ OWN_SENSORS = {
     "pni_placepod",
     "tekzitel_tekzipark",
 }
-OWN_DISPLAYS = {"generic_rgb", "heltec_sign", "kuando_busylight"}
+OWN_DISPLAYS = {"generic_rgb", "heltec_sign", "kuando_busylight", "milesight_ds3604"}
 
 
 class Acme(SensorCodec):

@@ -18,6 +18,7 @@ from parking_codecs.display import (
     ShowColour,
     ShowCount,
     ShowState,
+    ShowText,
 )
 from parking_codecs.object_mapping import ObjectMapping
 from parking_codecs.registry import Choice, Registry, load_registry
@@ -44,5 +45,6 @@ __all__ = [
     "ShowColour",
     "ShowCount",
     "ShowState",
+    "ShowText",
     "load_registry",
 ]

@@ -44,6 +44,13 @@ class ShowCount(msgspec.Struct, frozen=True, tag_field="command", tag="count"):
     count: int
 
 
+class ShowText(msgspec.Struct, frozen=True, tag_field="command", tag="text"):
+    """Show words on a line of a sign that has words, from 1 on."""
+
+    text: str
+    line: int = 1
+
+
 class RequestReport(msgspec.Struct, frozen=True, tag_field="command", tag="report_now"):
     """Ask for an uplink now."""
 
@@ -68,7 +75,9 @@ class SendRaw(msgspec.Struct, frozen=True, tag_field="command", tag="raw"):
     f_port: int | None = None
 
 
-DisplayCommand = ShowColour | ShowState | ShowCount | RequestReport | SetReportInterval | SetAutomaticReply | SendRaw
+DisplayCommand = (
+    ShowColour | ShowState | ShowCount | ShowText | RequestReport | SetReportInterval | SetAutomaticReply | SendRaw
+)
 
 
 class Downlink(msgspec.Struct, frozen=True):
