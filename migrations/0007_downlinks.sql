@@ -55,6 +55,8 @@ CREATE TABLE downlink.displays (
     due_at          timestamptz,
     claim           uuid,
     claimed_until   timestamptz,
+    -- a command was given up on, and nothing has gone out since
+    failed_at       timestamptz,
     -- reported
     gateway_id      text,
     session_at      timestamptz,
@@ -71,6 +73,7 @@ CREATE TABLE downlink.displays (
 ) WITH (fillfactor = 70);
 CREATE INDEX displays_due ON downlink.displays (due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX displays_by_eui ON downlink.displays (dev_eui);
+CREATE INDEX displays_of_space ON downlink.displays (tenant_id, space_id) WHERE space_id IS NOT NULL;
 
 -- Every command and what became of it. A free-form command (`custom`) waits here in its device's order (by id); a
 -- display's state gets its row when it is about to be sent. `ended_at`: nothing more is expected to happen.

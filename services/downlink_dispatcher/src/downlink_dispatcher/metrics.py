@@ -6,6 +6,9 @@ from prometheus_client import Counter, Gauge, Histogram
 
 NATS_CONNECTED = Gauge("parkstream_downlink_nats_connected", "1 while connected to NATS")
 
+# What is wished
+WISHES = Counter("parkstream_downlink_wishes_total", "New bytes that a display should show")
+
 # The network server
 NETWORK_UP = Gauge("parkstream_downlink_network_up", "1 while the network server answers and lets us in")
 NETWORK_CALLS = Counter(
