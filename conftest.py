@@ -3,6 +3,7 @@
 pytest_plugins = [
     "stack.servers",
     "stack.brokers",
+    "stack.warm_start",
     "stack.replicas",
     "stack.services",
     "stack.platform",
