@@ -1,20 +1,63 @@
-"""`python -m downlink_dispatcher`: connected, observed and stoppable; its queue and ChirpStack client stand on this.
-
-It sends nothing yet. `/ready` says whether its database schema and NATS can be reached.
-"""
+"""The service's process: settings, resources, and everything that runs until SIGTERM."""
 
 from __future__ import annotations
 
-from downlink_dispatcher.metrics import NATS_CONNECTED
-from downlink_dispatcher.settings import Settings
-from parking_chassis.bare_service import run_bare_service
+import asyncio
+import contextlib
+from importlib.metadata import version
 
-SERVICE = "downlink_dispatcher"
+from nats.errors import Error as NatsError
+
+from downlink_dispatcher import SCHEMA, SERVICE, metrics
+from downlink_dispatcher.commands.desk import open_desk
+from downlink_dispatcher.settings import Settings
+from downlink_dispatcher.space_events import SpaceEvents
+from downlink_dispatcher.wishing import Wishing
+from parking_chassis.batch_subscriber import BatchSubscriber
+from parking_chassis.command_desk import broker_check
+from parking_chassis.health import Health, serve_health
+from parking_chassis.logs import configure_logs
+from parking_chassis.nats_connection import connect_nats_unless, nats_check, not_connected_yet
+from parking_chassis.outbox import OutboxRelay
+from parking_chassis.postgres import database_check, open_pool
+from parking_chassis.process import run_service, running
+from parking_codecs.registry import load_registry
+from parking_contracts.streams import SPACES
+
+
+async def serve(settings: Settings, stop: asyncio.Event) -> None:
+    """Open what the service stands on, then answer commands and follow spaces until `stop`."""
+    wishing = Wishing(load_registry(), request_reports=settings.display_request_reports)
+    pool = await open_pool(settings, role=SERVICE)
+    health = Health(SERVICE, version("downlink-dispatcher"))
+    health.add_check("database", lambda: database_check(pool))
+    health.add_check("nats", not_connected_yet)
+    async with serve_health(health, settings):
+        nats = await connect_nats_unless(stop, settings.nats_url, name=SERVICE)
+        if nats is None:
+            await pool.close()
+            return
+        health.add_check("nats", nats_check(nats))
+        metrics.NATS_CONNECTED.set_function(lambda: nats.is_connected)
+        relay = OutboxRelay(pool, nats, schema=SCHEMA, source=f"/{SERVICE}")
+        spaces = BatchSubscriber(SERVICE, nats, SPACES, SpaceEvents(pool, wishing).take)
+        broker = await open_desk(settings, pool, wishing)
+        health.add_check("commands", broker_check(broker))
+        try:
+            async with running(relay.run()):
+                await spaces.run(stop)
+        finally:
+            with contextlib.suppress(NatsError):  # a broker that is away cannot be told goodbye
+                await broker.stop()
+            await nats.close()
+            await pool.close()
 
 
 def main() -> None:
     """Run the service."""
-    run_bare_service(SERVICE, Settings(), NATS_CONNECTED)
+    settings = Settings()
+    configure_logs(SERVICE, settings)
+    run_service(lambda stop: serve(settings, stop), shutdown_seconds=settings.shutdown_seconds)
 
 
 if __name__ == "__main__":

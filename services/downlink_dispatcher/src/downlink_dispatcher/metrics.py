@@ -9,6 +9,13 @@ NATS_CONNECTED = Gauge("parkstream_downlink_nats_connected", "1 while connected 
 # What is wished
 WISHES = Counter("parkstream_downlink_wishes_total", "New bytes that a display should show")
 
+# Commands of clients
+COMMANDS = Counter(
+    "parkstream_downlink_commands_total",
+    "Commands answered, by name and outcome (accepted, or why refused)",
+    ["command", "outcome"],
+)
+
 # The network server
 NETWORK_UP = Gauge("parkstream_downlink_network_up", "1 while the network server answers and lets us in")
 NETWORK_CALLS = Counter(

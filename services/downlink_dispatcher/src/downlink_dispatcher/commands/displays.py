@@ -1,0 +1,79 @@
+"""display.resync, display.count, display.stop_counting: what a display is to show, beside the state of its space."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from downlink_dispatcher.commands import refusals
+from downlink_dispatcher.commands.target import Targets
+from downlink_dispatcher.domain.policy import orders_for_count
+from downlink_dispatcher.store import commands as store
+from downlink_dispatcher.store import counters
+from downlink_dispatcher.store.displays import lock_display, wake
+from downlink_dispatcher.wishing import Wishing
+from parking_chassis.postgres import Connection
+from parking_codecs.codec import CodecError
+from parking_contracts.command import Command
+from parking_contracts.device import parse_eui
+from parking_contracts.downlink import DisplayView
+from parking_contracts.downlink_commands import RemoveZoneCounter, ResyncDisplay, SetZoneCounter
+from parking_contracts.errors import Refusal
+
+
+class DisplayCommands:
+    """What clients want of displays as such."""
+
+    def __init__(self, targets: Targets, wishing: Wishing) -> None:
+        self._targets = targets
+        self._wishing = wishing
+
+    async def resync(self, connection: Connection, command: Command[ResyncDisplay]) -> DisplayView | Refusal:
+        """Send once more what it should show; one that should show nothing stays as it is."""
+        dev_eui = _read_eui(command.body.dev_eui)
+        if isinstance(dev_eui, Refusal):
+            return dev_eui
+        if await lock_display(connection, command.tenant_id, dev_eui) is None:
+            return refusals.not_found("display", dev_eui)
+        await store.forget_shown(connection, command.tenant_id, dev_eui)
+        await wake(connection)
+        return await _answer(connection, command, dev_eui)
+
+    async def count(self, connection: Connection, command: Command[SetZoneCounter]) -> DisplayView | Refusal:
+        """Let a sign show how many spaces are free."""
+        tenant_id, body = command.tenant_id, command.body
+        target = await self._targets.find(connection, tenant_id, body.dev_eui)
+        if isinstance(target, Refusal):
+            return target
+        dev_eui = target.device.dev_eui
+        if not await counters.has_site(connection, tenant_id, body.site_id):
+            return refusals.not_found("site", body.site_id)
+        try:
+            orders_for_count(target.codec, 0)
+        except CodecError as error:
+            return refusals.invalid("dev_eui", str(error))
+        await counters.set_counter(connection, tenant_id, dev_eui, body.site_id, body.zone)
+        await self._wishing.wish_for_counters(connection, [(tenant_id, body.site_id)])
+        return await _answer(connection, command, dev_eui)
+
+    async def stop_counting(self, connection: Connection, command: Command[RemoveZoneCounter]) -> DisplayView | Refusal:
+        """Let it show its space, or what it shows."""
+        dev_eui = _read_eui(command.body.dev_eui)
+        if isinstance(dev_eui, Refusal):
+            return dev_eui
+        await lock_display(connection, command.tenant_id, dev_eui)
+        if not await counters.remove_counter(connection, command.tenant_id, dev_eui):
+            return refusals.not_found("counter on the display", dev_eui)
+        await self._wishing.wish_for_displays(connection, [(command.tenant_id, dev_eui)])
+        return await _answer(connection, command, dev_eui)
+
+
+def _read_eui(text: str) -> str | Refusal:
+    try:
+        return parse_eui(text)
+    except ValueError as error:
+        return refusals.invalid("dev_eui", str(error))
+
+
+async def _answer(connection: Connection, command: Command[Any], dev_eui: str) -> DisplayView | Refusal:
+    view = await store.view_display(connection, command.tenant_id, dev_eui)
+    return view or refusals.not_found("display", dev_eui)
