@@ -27,9 +27,9 @@ AFTER_PROBE_SECONDS = 0.5
 class Availability:
     """One network server as all callers of this process see it. `problem` is None while it answers."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, problem: str | None = None) -> None:
         self.name = name
-        self.problem: str | None = None
+        self.problem = problem
         self.is_refused = False
         self._answered_at = float("-inf")
         self._retry_at = float("-inf")
