@@ -1,5 +1,7 @@
 """What surrounds every request: rate limits with Retry-After, other origins, TLS, addresses that are no text."""
 
+import asyncio
+
 import httpx
 import pytest
 from hypothesis import given
@@ -43,6 +45,32 @@ def test_the_buckets_are_bounded() -> None:
         buckets.take(number, 1.0)
     assert len(buckets) == 100
     assert buckets.tokens(999, 1.0) == 4
+
+
+class TestPatience:
+    @pytest.fixture
+    def gateway_env(self, gateway_env):
+        return {
+            **gateway_env,
+            "PARKSTREAM_HTTP_HEAD_SECONDS": "0.3",
+            "PARKSTREAM_EVENTS_STREAMS_PER_TENANT": "1",
+        }
+
+    async def test_trickling_clients_and_tenants_with_too_many_streams_are_sent_away(self, api) -> None:
+        for beginning in (b"", b"GET /live HTTP/1.1\r\n", b"GET /live HTTP/1.1\r\nHost: a\r\n\r\nGET /live HTTP/1"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", api.base_url.port)
+            writer.write(beginning)
+            async with asyncio.timeout(5):
+                answered = await reader.read()  # ends when the gateway closes
+            assert answered.count(b"HTTP/1.1 200") == beginning.count(b"\r\n\r\n")
+            writer.close()
+        async with api.stream("GET", "/api/v6/events") as first:
+            assert first.status_code == 200
+            lines = first.aiter_lines()
+            await anext(lines)
+            refused = await api.get("/api/v6/events")
+            assert (refused.status_code, refused.json()["code"]) == (429, "RATE_LIMITED")
+            assert refused.headers["Retry-After"]
 
 
 class TestLimited:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from functools import partial
 
 from api_gateway import VERSION
 from api_gateway.app import build_app
 from api_gateway.bus import Bus
 from api_gateway.gateway import make_gateway
+from api_gateway.http.prompt_connection import PromptConnection
 from api_gateway.identity.bootstrap import Bootstrap
 from api_gateway.identity.upkeep import EVERY_SECONDS, IdentityUpkeep
 from api_gateway.ingress.door import announce_door
@@ -45,7 +47,13 @@ async def serve(stop: asyncio.Event, settings: Settings) -> None:
 
     async with (
         serve_http(
-            app, settings.http_host, settings.http_port, lifespan="off", server_header=False, proxy_headers=False
+            app,
+            settings.http_host,
+            settings.http_port,
+            http=partial(PromptConnection, head_seconds=settings.http_head_seconds),
+            lifespan="off",
+            server_header=False,
+            proxy_headers=False,
         ),
         running(
             follow(),

@@ -113,6 +113,9 @@ class Settings(ServiceSettings, DatabaseSettings, IdentitySettings, HttpSettings
     health_port: int = Field(default=8000, ge=1, le=65535, description="not used by the gateway: see http_port")
     http_host: str = Field(default="127.0.0.1", description="address of the API")
     http_port: int = Field(default=8000, ge=1, le=65535, description="port of the API")
+    http_head_seconds: float = Field(
+        default=15.0, gt=0, description="a client that has not sent a whole request head by then is cut off"
+    )
 
     bootstrap_api_key: SecretStr | None = Field(
         default=None, description="pk_<id>_<secret>, registered when absent; when not given, one is made and printed"
@@ -127,6 +130,7 @@ class Settings(ServiceSettings, DatabaseSettings, IdentitySettings, HttpSettings
     events_ring_bytes: int = Field(default=32 << 20, gt=0, description="the same in bytes")
     events_client_count: int = Field(default=5_000, gt=0, description="events that may wait for one slow client")
     events_client_bytes: int = Field(default=4 << 20, gt=0, description="the same in bytes")
+    events_streams_per_tenant: int = Field(default=1_000, gt=0, description="open event streams of one tenant, here")
     events_heartbeat_seconds: float = Field(default=15.0, gt=0, description="a comment on a quiet event stream")
     events_revocation_seconds: float = Field(default=0.5, gt=0, description="how often the keys of streams are checked")
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
 from fastapi import Path, Query
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from parking_contracts.device import parse_eui
 
@@ -30,7 +31,15 @@ def _eui(text: str) -> str:
     return parse_eui(text)
 
 
+def _written_out(value: object) -> object:
+    """Bare numbers would be read as seconds since 1970, or milliseconds: nobody who sends one is sure which."""
+    if isinstance(value, str) and _DATE.match(value):
+        return value
+    raise ValueError("expected a date and time with its offset, such as 2026-05-04T10:00:00+02:00")
+
+
 DOCUMENT_BYTES = 16 << 10
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]")
 # Of an idempotency key, in header or body.
 KEY_PATTERN = r"^[\x21-\x7e]{1,200}$"
 
@@ -42,7 +51,7 @@ def _small(document: dict[str, Any]) -> dict[str, Any]:
 
 
 Document = Annotated[dict[str, Any], AfterValidator(_small)]
-Instant = Annotated[AwareDatetime, AfterValidator(_everywhere)]
+Instant = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_everywhere)]
 FilterText = Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(storable)]
 SearchText = Annotated[
     FilterText | None, Query(description="only those whose code or name holds this text, in any case", examples=["A-1"])

@@ -77,6 +77,11 @@ class Feed:
                 group.create_task(tail.run(client))
             group.create_task(self._end_revoked())
 
+    def is_full_for(self, tenant_id: UUID) -> bool:
+        """Whether the tenant has as many streams open as one may have."""
+        limit = self._settings.events_streams_per_tenant
+        return len(self._open) >= limit <= sum(one.filter.tenant_id == tenant_id for one in self._open)
+
     def open(self, event_filter: EventFilter, credential: str) -> Subscription:
         """A subscription that hears nothing until it is attached; it ends with its caller's credential."""
         subscription = Subscription(

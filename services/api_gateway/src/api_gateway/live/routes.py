@@ -12,16 +12,18 @@ from fastapi.responses import Response
 from api_gateway.gateway import gateway_of
 from api_gateway.http.fields import FilterText
 from api_gateway.http.openapi import READ
-from api_gateway.http.problems import unavailable
+from api_gateway.http.problems import ProblemError, unavailable
 from api_gateway.http.routes import NounRouter
 from api_gateway.identity.authentication import EventsReader
 from api_gateway.live.event_name import EventName
 from api_gateway.live.position import Position, parse_position
 from api_gateway.live.response import EventStream
 from api_gateway.live.subscription import EventFilter
+from parking_contracts.errors import ErrorCode
 
 router = NounRouter(prefix="/api/v6/events", tags=["events"])
 
+COME_BACK_LATER = {"Retry-After": "30"}
 _EXAMPLE = """\
 retry: 1000
 : connected
@@ -82,6 +84,12 @@ async def follow_events(
     gateway = gateway_of(request)
     if not gateway.feed.is_following:
         raise unavailable("the event stream")
+    if gateway.feed.is_full_for(caller.tenant_id):
+        raise ProblemError(
+            ErrorCode.RATE_LIMITED,
+            "too many event streams of this tenant are open: close some",
+            headers=COME_BACK_LATER,
+        )
     return EventStream(
         gateway.feed,
         gateway.bus,

@@ -1,0 +1,50 @@
+"""A connection whose client must say what it wants: one that sends no whole request head in time is closed.
+
+The server bounds how long a connection may idle between two requests, and the gateway how long a request may take once
+its head is there; in between, a client that trickles would hold a connection for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+
+class PromptConnection(HttpToolsProtocol):
+    """uvicorn's connection, which waits `head_seconds` for a request's head."""
+
+    def __init__(self, *arguments: Any, head_seconds: float, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._head_seconds = head_seconds
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        """The first head is awaited from here."""
+        super().connection_made(transport)
+        self._expect_head()
+
+    def on_message_begin(self) -> None:
+        """Another head begins on a connection kept alive."""
+        self._expect_head()
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """It is there; the request has its own deadline from now on."""
+        self._forget()
+        super().on_headers_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Gone by itself."""
+        self._forget()
+        super().connection_lost(exc)
+
+    def _expect_head(self) -> None:
+        self._forget()
+        self._deadline = self.loop.call_later(self._head_seconds, self.transport.close)
+
+    def _forget(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
