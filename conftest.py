@@ -11,4 +11,5 @@ pytest_plugins = [
     "stack.gateways",
     "stack.hooked_streets",
     "stack.chirpstack",
+    "stack.signposts",
 ]

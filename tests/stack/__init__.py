@@ -10,6 +10,7 @@
 | `run_service` | `await run_service("uplink_ingestor", env)`: a process that answers /ready; `kill()`, `start()` |
 | `lot` | a tenant of a module's engine and reservation service, with cars that come and go (`car_park`) |
 | `chirpstack` | `await chirpstack(network)`: a ChirpStack with displays behind it (`chirpstack.network_of`) |
+| `signs` | a tenant with displays as rows, and a dispatcher that no network server answers (`signposts`) |
 | `private_postgres`, `private_nats` | an own server to be killed and restarted |
 | `owners_url` | a database whose owner is no superuser |
 | `free_port` | a function that finds a free TCP port |
