@@ -57,7 +57,8 @@ CREATE TABLE downlink.displays (
     claimed_until   timestamptz,
     -- a command was given up on, and nothing has gone out since
     failed_at       timestamptz,
-    -- reported
+    -- heard, whatever it said, and reported
+    heard_at        timestamptz,
     gateway_id      text,
     session_at      timestamptz,
     f_cnt           bigint,

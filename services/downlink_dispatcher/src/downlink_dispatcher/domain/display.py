@@ -35,6 +35,7 @@ class Display(msgspec.Struct, frozen=True, kw_only=True):
     claim: UUID | None = None
     claimed_until: datetime | None = None
     failed_at: datetime | None = None
+    heard_at: datetime | None = None
     gateway_id: str | None = None
     session_at: datetime | None = None
     f_cnt: int | None = None
