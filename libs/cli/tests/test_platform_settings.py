@@ -20,3 +20,11 @@ def test_an_empty_or_a_proper_api_key_is_taken(monkeypatch: pytest.MonkeyPatch, 
     given = read_settings().bootstrap_api_key
     assert given is not None
     assert given.get_secret_value() == key
+
+
+def test_a_chirpstack_without_a_token_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PARKSTREAM_CHIRPSTACK_URL", "https://chirpstack.example.com")
+    with pytest.raises(OperatorError, match="without a token"):
+        read_settings()
+    monkeypatch.setenv("PARKSTREAM_CHIRPSTACK_TOKEN_FILE", "/run/secrets/token")
+    assert read_settings().chirpstack_url == "https://chirpstack.example.com"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from parkstream.settings import Connections
-from parkstream.summary import command, log_in, summarise
+from parkstream.summary import chirpstack, command, log_in, summarise
 
 FOUND = Connections(
     database_url="postgresql://parkstream:hidden@127.0.0.1:15432/parkstream",
@@ -18,6 +18,7 @@ KEY_FILE = Path("/data of ours/secrets/bootstrap_api_key")
 
 
 PASSWORD_FILE = Path("/data of ours/secrets/owner_password")
+TOKEN_FILE = Path("/data of ours/secrets/chirpstack_token")
 
 
 def said(*, key_file: Path | None = KEY_FILE, key_is_new: bool = False, demo: bool = True) -> tuple[dict, dict]:
@@ -26,6 +27,7 @@ def said(*, key_file: Path | None = KEY_FILE, key_is_new: bool = False, demo: bo
         key_file=key_file,
         key_is_new=key_is_new,
         log_in=log_in("owner@parkstream.local", None, PASSWORD_FILE),
+        chirpstack=chirpstack("http://127.0.0.1:18080", TOKEN_FILE),
         data_dir=Path("/data of ours"),
         command="parkstream",
         demo=demo,
@@ -36,6 +38,13 @@ def test_the_owners_password_shows_once() -> None:
     assert "owner@parkstream.local" in said()[0]["log-in"]
     assert "hidden" in log_in("owner@parkstream.local", "hidden", PASSWORD_FILE)
     assert "PARKSTREAM_BOOTSTRAP_OWNER_PASSWORD" in log_in("owner@parkstream.local", None, None)
+
+
+def test_the_chirpstack_double_is_told_from_a_real_one() -> None:
+    told = said()[0]["ChirpStack"]
+    assert told.startswith("http://127.0.0.1:18080  (a double")
+    assert str(TOKEN_FILE) in told
+    assert chirpstack("https://chirpstack.example.com", None) == "https://chirpstack.example.com"
 
 
 def test_passwords_stay_out_and_the_key_shows_once() -> None:

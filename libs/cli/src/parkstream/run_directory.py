@@ -25,6 +25,7 @@ from parkstream.settings import CONNECTIONS_FILE, Connections
 END_STEPS = ((signal.SIGINT, 3.0), (signal.SIGTERM, 2.0))
 API_KEY_FILE = Path("secrets") / "bootstrap_api_key"
 OWNER_PASSWORD_FILE = Path("secrets") / "owner_password"
+CHIRPSTACK_TOKEN_FILE = Path("secrets") / "chirpstack_token"
 BIRTH_TOLERANCE_SECONDS = 2.0  # it is derived from the wall clock, which may be corrected
 
 
@@ -99,6 +100,10 @@ class RunDirectory:
     def owner_password(self) -> tuple[str, bool]:
         """The generated first password of the first user, and whether it was made just now."""
         return self._kept(OWNER_PASSWORD_FILE, lambda: secrets.token_urlsafe(15))
+
+    def chirpstack_token(self) -> str:
+        """The generated admin key of the ChirpStack double."""
+        return self._kept(CHIRPSTACK_TOKEN_FILE, lambda: secrets.token_urlsafe(32))[0]
 
     def _kept(self, name: Path, make: Callable[[], str]) -> tuple[str, bool]:
         path = self.data_dir / name

@@ -35,6 +35,11 @@ class StackSettings(BaseSettings):
     database_url: str | None = Field(default=None, description="an own PostgreSQL instead of the embedded one")
     nats_url: str | None = Field(default=None, description="an own NATS with JetStream instead of the embedded one")
     mqtt_url: str | None = Field(default=None, description="an own MQTT broker instead of the embedded one")
+    chirpstack_url: str | None = Field(
+        default=None, description="an own ChirpStack's API instead of the double of the demo city"
+    )
+    chirpstack_token: SecretStr | None = Field(default=None, description="its API token")
+    chirpstack_token_file: Path | None = Field(default=None, description="file with the token")
     bootstrap_api_key: SecretStr | None = Field(default=None, description="pk_<id>_<secret>; made when not given")
     bootstrap_owner_email: str | None = Field(
         default=None, description="the first user; owner@parkstream.local when not given"
@@ -51,6 +56,7 @@ class StackSettings(BaseSettings):
     nats_monitor_port: int = Field(default=18222, ge=1, le=65535, description="its monitoring page")
     mqtt_port: int = Field(default=11883, ge=1, le=65535, description="the embedded MQTT broker")
     mqtt_monitor_port: int = Field(default=18223, ge=1, le=65535, description="its monitoring page")
+    chirpstack_port: int = Field(default=18080, ge=1, le=65535, description="the double of ChirpStack")
 
     def place(self) -> tuple[Path, str]:
         """The data directory to use and, when it is not where one would look for it, why."""
@@ -93,6 +99,11 @@ def read_settings(**given: Any) -> StackSettings:
             "PARKSTREAM_BOOTSTRAP_API_KEY is no API key: it does not read pk_<id>_<secret>, with an id of 8 to 32 "
             "lower-case letters or digits and a secret of 32 to 200 letters, digits, - or _.",
             "Leave it away, and `parkstream up` makes one.",
+        )
+    if settings.chirpstack_url and not (settings.chirpstack_token or settings.chirpstack_token_file):
+        raise OperatorError(
+            "PARKSTREAM_CHIRPSTACK_URL is set without a token.",
+            "Make an API key in ChirpStack, and set PARKSTREAM_CHIRPSTACK_TOKEN or PARKSTREAM_CHIRPSTACK_TOKEN_FILE.",
         )
     password = settings.bootstrap_owner_password
     if password and len(password.get_secret_value()) not in PASSWORD_LENGTH:

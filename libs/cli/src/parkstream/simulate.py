@@ -14,13 +14,13 @@ import msgspec
 import typer
 from rich.console import Console
 
-from parking_simulator.city import City, build_city
+from parking_simulator.city import DEMO_BAYS, DEMO_RUN, DEMO_SEED, City, build_city, demo_city
 from parking_simulator.delivery import Tally, deliver
-from parking_simulator.fleet_plan import application_id, parse_mix
+from parking_simulator.fleet_plan import parse_mix, speaker_of
 from parking_simulator.occurrences import SECOND_NS
 from parking_simulator.pacing import publish_paced
 from parking_simulator.publisher import MqttVersion, Publisher
-from parking_simulator.rendering import Application, Renderer
+from parking_simulator.rendering import Renderer
 from parking_simulator.sensors import DEFAULT_MIX
 from parking_simulator.traffic import Traffic, TrafficPlan
 from parkstream.errors import OperatorError
@@ -29,7 +29,7 @@ from parkstream.settings import Connections, connections
 from parkstream.showing import provision_with_bar, publishing_bar, rate, told
 
 DEFAULT_SOURCE = "chirpstack"
-DEMO_RATE, DEMO_SPACES, DEMO_STARTING_SECONDS, DEMO_CHANGING = 4.0, 240, 8.0, 0.5
+DEMO_RATE, DEMO_STARTING_SECONDS, DEMO_CHANGING = 4.0, 8.0, 0.5
 
 RUN_NAME = re.compile(r"[A-Za-z0-9._-]{1,60}")
 
@@ -51,15 +51,16 @@ class Wish:
     run: str
     source: str
     tenant: str | None
+    demo: bool
 
 
 @app.command()
 def simulate(
     *,
-    spaces: Annotated[int, typer.Option(min=1, max=1_000_000, help="Bays with a sensor.")] = DEMO_SPACES,
+    spaces: Annotated[int, typer.Option(min=1, max=1_000_000, help="Bays with a sensor.")] = DEMO_BAYS,
     rate_: Annotated[float, typer.Option("--rate", min=0.01, help="Uplinks per second.")] = 20.0,
     duration: Annotated[float, typer.Option(min=0, help="Seconds; 0 is for ever, until Ctrl-C.")] = 60.0,
-    seed: Annotated[int, typer.Option(help="The same seed makes the same city and the same traffic.")] = 1,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same city and the same traffic.")] = DEMO_SEED,
     duplicates: Annotated[float, typer.Option(min=0, max=1, help="Share of uplinks delivered twice.")] = 0.0,
     late: Annotated[float, typer.Option(min=0, max=1, help="Share delivered after later ones.")] = 0.0,
     joins: Annotated[float, typer.Option(min=0, max=1, help="Share of heartbeats that are a re-join.")] = 0.0,
@@ -69,7 +70,7 @@ def simulate(
     demo: Annotated[bool, typer.Option("--demo", help="The demo city: gentle, lively, for ever.")] = False,
     protobuf: Annotated[bool, typer.Option("--protobuf", help="ChirpStack's protobuf marshaler.")] = False,
     mqtt_version: Annotated[str, typer.Option(help="3.1.1 or 5.")] = "3.1.1",
-    run: Annotated[str, typer.Option(help="The city's name: the same one finds its spaces again.")] = "city",
+    run: Annotated[str, typer.Option(help="The city's name: the same one finds its spaces again.")] = DEMO_RUN,
     source: Annotated[str, typer.Option(envvar="PARKSTREAM_SOURCE", help="The ingestor's source.")] = DEFAULT_SOURCE,
     tenant: Annotated[str | None, typer.Option(help="Id or name; the only one when not given.")] = None,
 ) -> None:
@@ -95,6 +96,7 @@ def simulate(
         run=read_run(run),
         source=source,
         tenant=tenant,
+        demo=demo,
     )
     tally = Tally()
     began = time.monotonic()
@@ -130,7 +132,7 @@ def read_mqtt_version(text: str) -> MqttVersion:
 
 async def _simulate(found: Connections, wish: Wish, tally: Tally) -> None:
     tenant_id = await find_tenant(found, wish.tenant)
-    city = build_city(wish.run, wish.spaces, wish.mix, source=wish.source, seed=wish.plan.seed)
+    city = _city(wish)
     async with command_client(found, tenant_id, "simulate") as client:
         await provision_with_bar(console, client, city.fleet)
     # The clock starts now: making the spaces took its time, and no frame shall be dated before it.
@@ -139,9 +141,18 @@ async def _simulate(found: Connections, wish: Wish, tally: Tally) -> None:
         await _publish(found, city, replace(wish, plan=plan), tally)
 
 
+def _city(wish: Wish) -> City:
+    """The demo city with its displays, which the ChirpStack double plays; another one has sensors alone."""
+    seed = wish.plan.seed
+    known = (wish.run, wish.spaces, seed, wish.mix) == (DEMO_RUN, DEMO_BAYS, DEMO_SEED, parse_mix(DEFAULT_MIX))
+    if wish.demo and known:
+        return demo_city(source=wish.source)
+    return build_city(wish.run, wish.spaces, wish.mix, source=wish.source, seed=seed)
+
+
 async def _publish(found: Connections, city: City, wish: Wish, tally: Tally) -> None:
     plan = wish.plan
-    renderer = Renderer(Application(id=application_id(wish.run), name=f"parkstream-{wish.run}"), protobuf=wish.protobuf)
+    renderer = Renderer(speaker_of(wish.run), protobuf=wish.protobuf)
     delivered = deliver(
         Traffic(city, plan).occurrences(), duplicates=wish.duplicates, late=wish.late, seed=plan.seed, tally=tally
     )

@@ -4,7 +4,7 @@ In: `StackSettings` and a data directory. Out: servers to run, connections to ha
 Nothing is started here.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +34,15 @@ class Owner:
 
     email: str
     password: str
+
+
+@dataclass(frozen=True)
+class ChirpStackAccess:
+    """ChirpStack's API and the token for it; `is_double`: ours, to be run here."""
+
+    url: str
+    token: str
+    is_double: bool
 
 
 @dataclass(frozen=True)
@@ -81,6 +90,8 @@ def needed_ports(settings: StackSettings, servers: EmbeddedServers) -> list[Need
             settings.dispatcher_health_port, "downlink_dispatcher's health", "PARKSTREAM_DISPATCHER_HEALTH_PORT"
         ),
     ]
+    if not settings.chirpstack_url:
+        needed.append(NeededPort(settings.chirpstack_port, "the ChirpStack double", "PARKSTREAM_CHIRPSTACK_PORT"))
     if servers.postgres is not None:
         needed.append(NeededPort(settings.postgres_port, "the embedded PostgreSQL", "PARKSTREAM_POSTGRES_PORT"))
     if servers.nats is not None:
@@ -121,6 +132,27 @@ def resolve(settings: StackSettings, servers: EmbeddedServers, api_key: str) -> 
     )
 
 
+def chirpstack(settings: StackSettings, double_token: Callable[[], str]) -> ChirpStackAccess:
+    """The ChirpStack that the settings name, or else the double; a real one's token may also stand in a file."""
+    if not settings.chirpstack_url:
+        return ChirpStackAccess(f"http://{ports.LOOPBACK}:{settings.chirpstack_port}", double_token(), is_double=True)
+    token = settings.chirpstack_token.get_secret_value() if settings.chirpstack_token else ""
+    return ChirpStackAccess(settings.chirpstack_url, token, is_double=False)
+
+
+def double_environment(settings: StackSettings, connections: Connections, access: ChirpStackAccess) -> dict[str, str]:
+    """The environment of the ChirpStack double."""
+    environment = {
+        "PARKSTREAM_MQTT_URL": connections.mqtt_url,
+        "PARKSTREAM_CHIRPSTACK_PORT": str(settings.chirpstack_port),
+        "PARKSTREAM_CHIRPSTACK_TOKEN": access.token,
+        "PARKSTREAM_SHUTDOWN_SECONDS": str(SERVICE_SHUTDOWN_SECONDS),
+    }
+    if settings.mqtt_url is None:
+        environment["PARKSTREAM_MQTT_PROTOCOL"] = EMBEDDED_MQTT_PROTOCOL
+    return environment
+
+
 def client_environment(connections: Connections) -> dict[str, str]:
     """What a `parkstream` command needs to talk to this platform."""
     return {
@@ -133,9 +165,17 @@ def client_environment(connections: Connections) -> dict[str, str]:
 
 
 def service_environment(
-    service: str, settings: StackSettings, connections: Connections, data_dir: Path, owner: Owner
+    service: str,
+    settings: StackSettings,
+    connections: Connections,
+    data_dir: Path,
+    owner: Owner,
+    access: ChirpStackAccess,
 ) -> dict[str, str]:
-    """The environment of one service; the bootstrap key and the owner's password go to the gateway alone."""
+    """The environment of one service.
+
+    The bootstrap key and the owner's password go to the gateway alone, ChirpStack's token to the dispatcher.
+    """
     port_variable = "PARKSTREAM_HTTP_PORT" if service == "api_gateway" else "PARKSTREAM_HEALTH_PORT"
     environment = {
         **client_environment(connections),
@@ -150,4 +190,6 @@ def service_environment(
         environment["PARKSTREAM_BOOTSTRAP_API_KEY"] = ""
     environment["PARKSTREAM_BOOTSTRAP_OWNER_EMAIL"] = owner.email if is_gateway else ""
     environment["PARKSTREAM_BOOTSTRAP_OWNER_PASSWORD"] = owner.password if is_gateway else ""
+    environment["PARKSTREAM_CHIRPSTACK_URL"] = access.url
+    environment["PARKSTREAM_CHIRPSTACK_TOKEN"] = access.token if service == "downlink_dispatcher" else ""
     return environment

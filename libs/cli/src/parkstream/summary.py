@@ -16,6 +16,7 @@ def summarise(
     key_file: Path | None,
     key_is_new: bool,
     log_in: str,
+    chirpstack: str,
     data_dir: Path,
     command: str,
     demo: bool,
@@ -32,6 +33,7 @@ def summarise(
         "API key": key,
         "log-in": log_in,
         "MQTT": without_password(connections.mqtt_url),
+        "ChirpStack": chirpstack,
         "data and logs": str(data_dir),
     }
     next_steps = {} if demo else {"a fictional city": f"{command} simulate --demo"}
@@ -51,6 +53,13 @@ def log_in(email: str, new_password: str | None, password_file: Path | None) -> 
     if new_password is None:
         return f"{email}, with the password shown at first; kept in {password_file}"
     return f"{email}  {new_password}  (shown this once; kept in {password_file})"
+
+
+def chirpstack(url: str, token_file: Path | None) -> str:
+    """Where downlinks go; `token_file` is that of the double, None when there is a real ChirpStack."""
+    if token_file is None:
+        return url
+    return f"{url}  (a double with the demo city's displays; token kept in {token_file})"
 
 
 def command(called: str, data_dir: Path | None) -> str:

@@ -1,8 +1,9 @@
 """`parkstream up`: everything on this machine with one command, until Ctrl-C.
 
 In order: take the data directory, end what a killed predecessor left, look at the ports, start the servers that no
-URL replaces, migrate, start the five services, wait until each says it is ready, and only then say so. On the way
-out the services end first and the servers last, all within ten seconds.
+URL replaces, migrate, start the five services (and a double of ChirpStack, unless a URL names a real one), wait until
+each service says it is ready, and only then say so. On the way out the services end first and the servers last, all
+within ten seconds.
 """
 
 import asyncio
@@ -23,7 +24,7 @@ from parkstream.embedded import places
 from parkstream.jobs import ServerJob, ServiceJob
 from parkstream.migrate import migrate_database
 from parkstream.prefixed_logs import PrefixedLogs
-from parkstream.run_directory import API_KEY_FILE, OWNER_PASSWORD_FILE, RunDirectory
+from parkstream.run_directory import API_KEY_FILE, CHIRPSTACK_TOKEN_FILE, OWNER_PASSWORD_FILE, RunDirectory
 from parkstream.settings import OWNER_EMAIL, Connections, StackSettings, read_settings
 from parkstream.streams import apply_streams
 from parkstream.supervisor import Supervisor
@@ -96,13 +97,13 @@ class Up:
         key, key_is_new = self._api_key()
         owner, owner_is_new = self._owner()
         connections = stack.resolve(self._settings, servers, key)
+        access = stack.chirpstack(self._settings, self._run.chirpstack_token)
         await self._migrate(connections)
-        await self._supervisor.start(
-            [self._service(name, connections, owner) for name in self._settings.health_ports()],
-        )
+        services = [self._service(name, connections, owner, access) for name in self._settings.health_ports()]
+        await self._supervisor.start([*services, *self._double(connections, access)])
         self._run.write_connections(connections)
         await self._wait_ready()
-        self._print_summary(connections, owner, key_is_new=key_is_new, owner_is_new=owner_is_new)
+        self._print_summary(connections, owner, access, key_is_new=key_is_new, owner_is_new=owner_is_new)
         if self._demo:
             await self._supervisor.start([self._simulator(connections)])
 
@@ -137,10 +138,22 @@ class Up:
         self._report(f"stopped in {time.monotonic() - began:.1f} s")
         self._logs.close()
 
-    def _service(self, name: str, connections: Connections, owner: stack.Owner) -> ServiceJob:
-        environment = stack.service_environment(name, self._settings, connections, self._data_dir, owner)
-        environment.setdefault("PARKSTREAM_LOG_FORMAT", os.environ.get("PARKSTREAM_LOG_FORMAT", "console"))
-        return ServiceJob(name, [name], environment, self._logs, self._run)
+    def _service(
+        self, name: str, connections: Connections, owner: stack.Owner, access: stack.ChirpStackAccess
+    ) -> ServiceJob:
+        environment = stack.service_environment(name, self._settings, connections, self._data_dir, owner, access)
+        return ServiceJob(name, [name], self._logging(environment), self._logs, self._run)
+
+    def _double(self, connections: Connections, access: stack.ChirpStackAccess) -> list[ServiceJob]:
+        """The ChirpStack double, unless there is a real one."""
+        if not access.is_double:
+            return []
+        environment = stack.double_environment(self._settings, connections, access)
+        module = "parking_simulator.chirpstack"
+        return [ServiceJob("chirpstack", [module], self._logging(environment), self._logs, self._run)]
+
+    def _logging(self, environment: dict[str, str]) -> dict[str, str]:
+        return {"PARKSTREAM_LOG_FORMAT": os.environ.get("PARKSTREAM_LOG_FORMAT", "console"), **environment}
 
     def _simulator(self, connections: Connections) -> ServiceJob:
         environment = stack.client_environment(connections)
@@ -160,7 +173,13 @@ class Up:
         self._logs.line("parkstream", sentence)
 
     def _print_summary(
-        self, connections: Connections, owner: stack.Owner, *, key_is_new: bool, owner_is_new: bool
+        self,
+        connections: Connections,
+        owner: stack.Owner,
+        access: stack.ChirpStackAccess,
+        *,
+        key_is_new: bool,
+        owner_is_new: bool,
     ) -> None:
         facts, next_steps = summary.summarise(
             connections,
@@ -170,6 +189,9 @@ class Up:
                 owner.email,
                 owner.password if owner_is_new else None,
                 None if self._settings.bootstrap_owner_password else self._data_dir / OWNER_PASSWORD_FILE,
+            ),
+            chirpstack=summary.chirpstack(
+                access.url, self._data_dir / CHIRPSTACK_TOKEN_FILE if access.is_double else None
             ),
             data_dir=self._data_dir,
             command=summary.command(sys.argv[0], self._settings.data_dir),

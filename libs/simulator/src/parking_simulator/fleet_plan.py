@@ -12,7 +12,7 @@ import uuid
 from typing import Final
 
 from parking_simulator.occurrences import Device
-from parking_simulator.rendering import NAMESPACE
+from parking_simulator.rendering import NAMESPACE, Application
 from parking_simulator.sensors import SENSORS, SensorModel
 
 EUI_PREFIX: Final = "5a"  # locally administered: belongs to no maker
@@ -41,19 +41,29 @@ def parse_mix(text: str) -> dict[str, float]:
 
 def deal(mix: dict[str, float], count: int, seed: int) -> list[SensorModel]:
     """`count` sensors in these shares (the largest remainders round up), shuffled by the seed."""
+    return [SENSORS[name] for name in deal_names(mix, count, seed)]
+
+
+def deal_names(mix: dict[str, float], count: int, seed: int) -> list[str]:
+    """`count` names in these shares (the largest remainders round up), shuffled by the seed."""
     exact = {name: share * count for name, share in mix.items()}
     counts = {name: int(number) for name, number in exact.items()}
     by_remainder = sorted(exact, key=lambda name: counts[name] - exact[name])
     for name in by_remainder[: count - sum(counts.values())]:
         counts[name] += 1
-    models = [SENSORS[name] for name, number in counts.items() for _ in range(number)]
-    random.Random(seed).shuffle(models)  # noqa: S311  a simulation, not a secret
-    return models
+    names = [name for name, number in counts.items() for _ in range(number)]
+    random.Random(seed).shuffle(names)  # noqa: S311  a simulation, not a secret
+    return names
 
 
 def application_id(run: str) -> str:
     """The ChirpStack application of a run."""
     return str(identity(run, "application"))
+
+
+def speaker_of(run: str) -> Application:
+    """The same with its name and its tenant, as events tell it."""
+    return Application(id=application_id(run), name=f"parkstream-{run}")
 
 
 def identity(run: str, what: str) -> uuid.UUID:

@@ -5,6 +5,7 @@ In: frames of `downlinks`, and what a test does to the display. Out: `join` and 
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import itertools
 import time
@@ -36,6 +37,7 @@ class DisplayOnAir:
         self._f_cnt = 0
         self._to_lose = 0
         self._owes_ack = False
+        self._timer: asyncio.TimerHandle | None = None
 
     @property
     def shows(self) -> Any:
@@ -55,6 +57,23 @@ class DisplayOnAir:
         self._downlinks.joined(self.device)
         self._emit(telling.joined(self._network, self.device, self._dev_addr, time.time_ns()))
         self._send(self.model.boot())
+
+    def power_on(self, after_seconds: float) -> None:
+        """Join by itself after a while, and report from then on as often as its model does."""
+        self.power_off()
+        self._timer = asyncio.get_running_loop().call_later(after_seconds, self._wake)
+
+    def power_off(self) -> None:
+        """Do nothing by itself any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _wake(self) -> None:
+        if self._dev_addr:
+            self.report()
+        else:
+            self.rejoin()
+        self._timer = asyncio.get_running_loop().call_later(self.model.report_seconds, self._wake)
 
     def report(self) -> None:
         """Report now, as it does by itself from time to time."""

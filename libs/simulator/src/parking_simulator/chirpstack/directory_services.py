@@ -100,11 +100,17 @@ class ApplicationService(api.ApplicationServiceServicer):  # type: ignore[misc] 
 
 
 class DeviceProfileService(api.DeviceProfileServiceServicer):  # type: ignore[misc]  # generated code without stubs
-    """List and Get."""
+    """List, Get, and the one list that every good key may read."""
 
     def __init__(self, network: Network, access: Access) -> None:
         self._network = network
         self._access = access
+
+    async def ListAdrAlgorithms(self, _request: Any, context: Any) -> Any:  # noqa: N802  the service's name
+        """The ADR algorithms; for any key, whoever's it is."""
+        await self._access.tenant_of_caller(context)
+        listed = [api.AdrAlgorithmListItem(id="default", name="Default ADR algorithm (LoRa only)")]
+        return api.ListDeviceProfileAdrAlgorithmsResponse(total_count=len(listed), result=listed)
 
     async def List(self, request: Any, context: Any) -> Any:  # noqa: N802  the service's name
         """The device profiles of one tenant, by name."""

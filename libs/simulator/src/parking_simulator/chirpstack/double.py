@@ -39,6 +39,7 @@ log = structlog.get_logger()
 Hook = Callable[[Enqueued], Awaitable[None]]
 LOOPBACK: Final = "127.0.0.1"
 MOST_REMEMBERED: Final = 200_000
+JOINING_SECONDS: Final = 10.0
 
 
 class HeardUplink(msgspec.Struct, rename="camel"):
@@ -61,6 +62,10 @@ _heard = msgspec.json.Decoder(HeardUplink)
 class ChirpStackDouble:
     """A ChirpStack for `network`. `token` is an admin key; `tenant_tokens` maps further keys to their tenants.
 
+    The displays join at the start, and then do only what they are told. Those of a `living` network join when the
+    first uplink of somebody else's device is heard, one after the other, and report by themselves from then on: a
+    city that nobody simulates is silent.
+
     enqueued: everything that was queued, in order, over gRPC and MQTT.
     refused: what came over MQTT and was not queued: topic and reason.
     events: everything published (a broker given or not).
@@ -81,6 +86,7 @@ class ChirpStackDouble:
         port: int = 0,
         tls: tuple[Path, Path] | None = None,
         timing: Timing | None = None,
+        living: bool = False,
     ) -> None:
         self.network = network
         self.token = token
@@ -104,6 +110,7 @@ class ChirpStackDouble:
         }
         self._mqtt = MqttSide(mqtt, mqtt_version, self._on_command, self._on_uplink) if mqtt else None
         self._server: Any = None
+        self._living = living
         self._joined = False
 
     @property
@@ -125,7 +132,7 @@ class ChirpStackDouble:
         if self._mqtt is not None:
             await self._mqtt.start()
         await self._serve()
-        if not self._joined:
+        if not self._living and not self._joined:
             self._joined = True
             for display in self.displays.values():
                 display.rejoin()
@@ -136,6 +143,8 @@ class ChirpStackDouble:
         if self._server is not None:
             await self._server.stop(grace=None)
             self._server = None
+        for display in self.displays.values():
+            display.power_off()
         await self._downlinks.stop()
         if self._mqtt is not None:
             await self._mqtt.stop()
@@ -220,8 +229,15 @@ class ChirpStackDouble:
             uplink = _heard.decode(body)
         except msgspec.DecodeError:
             return
+        if self._living and not self._joined:
+            self._wake_all()
         best_first = sorted(uplink.rx_info, key=lambda one: -one.snr)
         self._downlinks.heard(device, [one.gateway_id for one in best_first], frame=uplink.deduplication_id)
+
+    def _wake_all(self) -> None:
+        self._joined = True
+        for number, display in enumerate(self.displays.values(), 1):
+            display.power_on(JOINING_SECONDS * number / len(self.displays))
 
 
 def _note(device: NetworkDevice, item: QueueItem, via: Literal["grpc", "mqtt"]) -> Enqueued:
