@@ -29,6 +29,7 @@ from parking_chassis.batch_subscriber import BatchSubscriber
 from parking_chassis.dead_letters import PoisonError
 from parking_chassis.isolation import failure_of
 from parking_chassis.postgres import Pool
+from parking_chassis.process import until_stopped
 from parking_chassis.pull_consumer import Delivery
 from parking_chassis.subscriber import DEPENDENCY_AWAY
 from parking_contracts import subjects
@@ -74,24 +75,23 @@ class Intake:
             )
             for index, stream in enumerate(FOLLOWED)
         ]
-        self._stopping = False
+        self._stopping = asyncio.Event()
         self.is_leading = False
 
     async def run(self) -> None:
         """Take events in, or stand by, until `stop`."""
-        while not self._stopping:
+        while not self._stopping.is_set():
             failure = await failure_of(self._lead())
             if failure is not None and self.is_leading:
                 log.warning("webhook_intake_interrupted", error=repr(failure))
             self.is_leading = False
             for stream in self._streams:  # what was asked for while we led may still come
                 await failure_of(stream.give_back())
-            if not self._stopping:
-                await asyncio.sleep(STANDBY_SECONDS)
+            await until_stopped(self._stopping, STANDBY_SECONDS)
 
     def stop(self) -> None:
         """Finish the batches in hand and take no more."""
-        self._stopping = True
+        self._stopping.set()
         for stream in self._streams:
             stream.close()
 
