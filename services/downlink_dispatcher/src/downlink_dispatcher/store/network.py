@@ -61,7 +61,8 @@ async def read_bindings(connection: Connection, source: str) -> tuple[dict[str, 
 async def note_devices(connection: Connection, devices: Sequence[ListedDevice]) -> set[str]:
     """Keep a page of devices, each named once; returns those to be told of: new, changed, or not told for an hour.
 
-    One whose application nobody has bound is not told of: it is, as soon as somebody has.
+    One whose application nobody has bound is told of just once, when it was told of before; and again as soon as
+    somebody has.
     """
     rows = await connection.fetch(
         """
@@ -79,7 +80,9 @@ async def note_devices(connection: Connection, devices: Sequence[ListedDevice]) 
                 WHEN known.digest <> excluded.digest THEN now()
                 WHEN known.announced_at <= now() - make_interval(secs => $6) THEN now()
                 ELSE known.announced_at END
-        RETURNING dev_eui, announced_at = now() AS is_due
+        RETURNING new.dev_eui,
+                  new.announced_at = now()
+                  OR coalesce(old.announced_at > '-infinity' AND new.announced_at = '-infinity', false) AS is_due
         """,
         [one.dev_eui for one in devices],
         [one.application_id for one in devices],
@@ -153,10 +156,15 @@ async def forget_gateways(connection: Connection, not_seen_since: datetime) -> i
     )
 
 
-async def request_sync(connection: Connection) -> None:
-    """Ask for a round of the sync now; when several ask, one round serves all."""
-    await connection.execute("UPDATE downlink.sync_rounds SET requested_at = now()")
-    await connection.execute("SELECT pg_notify($1, '')", SYNC_CHANNEL)
+async def take_turn(connection: Connection) -> bool:
+    """Hold the turn on this connection, if no other replica does."""
+    held: bool = await connection.fetchval("SELECT pg_try_advisory_lock(hashtextextended('downlink.sync', 0))")
+    return held
+
+
+async def give_turn(connection: Connection) -> None:
+    """Let go of the turn."""
+    await connection.fetchval("SELECT pg_advisory_unlock(hashtextextended('downlink.sync', 0))")
 
 
 async def begin_round(
@@ -197,3 +205,18 @@ async def end_round(connection: Connection, *, error: str, devices: int, gateway
         devices,
         gateways,
     )
+
+
+async def read_problem(connection: Connection, *, late_seconds: float) -> str | None:
+    """What was wrong with the latest round, or that there has been none for so long; None when all is well."""
+    problem: str | None = await connection.fetchval(
+        """
+        SELECT CASE
+            WHEN error <> '' THEN 'devices and gateways could not be asked for: ' || error
+            WHEN greatest(ended_at, pg_postmaster_start_time()) < now() - make_interval(secs => $1)
+            THEN 'devices and gateways were last asked for at ' || ended_at END
+        FROM downlink.sync_rounds
+        """,
+        late_seconds,
+    )
+    return problem
