@@ -10,10 +10,10 @@ unexport PYTHONDONTWRITEBYTECODE
 export UV_SYSTEM_CERTS = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test bench bench-api bench-history check format lock clean
+.PHONY: help setup run test bench bench-api bench-history bench-displays check format lock clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
 $(UV): deploy/uv.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Parkstream needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name another with: make PYTHON=python3.12 ...")'
@@ -45,6 +45,9 @@ bench-api: setup ## the API's latency: reads, bookings, both, 64 for one slot; o
 
 bench-history: setup ## statistics over a year of 1,000 spaces, timed and checked; options: make bench-history ARGS="--days 30"
 	PYTHONPATH=tests $(BIN)/python -m load.history $(ARGS)
+
+bench-displays: setup ## from an uplink to the display's downlink at ChirpStack; options: make bench-displays ARGS="--runs 5"
+	PYTHONPATH=tests $(BIN)/python -m load.displays $(ARGS)
 
 check: setup ## format, lint, types, import contracts, migrations, house rules
 	$(BIN)/ruff format --check .
