@@ -18,7 +18,7 @@ SERVICES = sorted(path.parent.name for path in (ROOT / "services").glob("*/pypro
 VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?P<rest>[^}]*)\}")
 SECRET = re.compile(r"PASSWORD|SECRET|API_KEY|TOKEN")
 EXAMPLE = (ROOT / "config" / ".env.example").read_text(encoding="utf-8")
-KNOWN_PORTS = {"nats": 4222, "postgres": 5432, "mosquitto": 1883}
+KNOWN_PORTS = {"nats": 4222, "postgres": 5432, "mosquitto": 1883, "chirpstack": 8080}
 
 each_container = pytest.mark.parametrize("name", CONTAINERS)
 each_service = pytest.mark.parametrize("name", SERVICES)
@@ -66,8 +66,8 @@ def test_an_image_is_pinned_to_a_version(name: str) -> None:
 
 
 @each_container
-def test_every_container_but_the_one_shot_has_a_health_check(name: str) -> None:
-    without = {"migrate", "chirpstack_gateway_bridge"}
+def test_every_container_but_the_one_shots_has_a_health_check(name: str) -> None:
+    without = {"migrate", "chirpstack_key", "chirpstack_gateway_bridge"}
     assert ("healthcheck" in CONTAINERS[name]) == (name not in without)
 
 
