@@ -30,8 +30,11 @@ def service_env(database: str, nats_account: NatsAccount) -> dict[str, str]:
 
 
 @pytest.fixture
-async def run_service(replicas: int) -> AsyncIterator[RunService]:
-    """Start services as real processes; all of them end with the test, and their logs show when it fails."""
+async def run_service(replicas: int, database: str, nats_account: NatsAccount) -> AsyncIterator[RunService]:
+    """Start services as real processes; all of them end with the test, and their logs show when it fails.
+
+    They end before what they stand on, which is why this asks for it: without, their end takes a second more.
+    """
     services: list[Service] = []
     with tempfile.TemporaryDirectory(prefix="parkstream-services-") as logs:
 
