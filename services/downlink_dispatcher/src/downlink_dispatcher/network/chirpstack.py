@@ -41,8 +41,6 @@ UNDISPUTED = frozenset(
 )
 DENIED = frozenset({Code.UNAUTHENTICATED, Code.PERMISSION_DENIED})
 WORDS_LIMIT = 300
-# A good token is not asked about again for so long: many denied devices at once are one question.
-PROVED_SECONDS = 5.0
 IDLE_PROBE_SECONDS = 30.0
 TOKEN_LOOK_SECONDS = 1.0
 
@@ -87,7 +85,7 @@ class ChirpStack:
         self._token = Token(settings.chirpstack_token.get_secret_value(), settings.chirpstack_token_file)
         self._channel = open_channel(settings.chirpstack_url, settings.chirpstack_tls_ca)
         self._probing = asyncio.Lock()
-        self._proved_at = float("-inf")
+        self._proof_began = float("-inf")
         self.tenants = api.TenantServiceStub(self._channel)
         self.applications = api.ApplicationServiceStub(self._channel)
         self.profiles = api.DeviceProfileServiceStub(self._channel)
@@ -113,7 +111,7 @@ class ChirpStack:
                 answer = await self._ask(method, request)
             except CallRefusedError as error:
                 if error.code not in UNDISPUTED:
-                    await self.prove()
+                    await self._prove_since(began)
                 outcome = error.code.name.lower()
                 raise
             outcome = "ok"
@@ -122,13 +120,6 @@ class ChirpStack:
             metrics.NETWORK_CALLS.labels(name, outcome).inc()
             metrics.NETWORK_CALL_SECONDS.observe(time.monotonic() - began)
 
-    async def prove(self) -> None:
-        """Settle that it is a ChirpStack and takes our token. Raises NetworkAwayError otherwise."""
-        async with self._probing:  # who comes while it is being settled takes the same answer
-            self.availability.require()
-            if time.monotonic() - self._proved_at >= PROVED_SECONDS:
-                await self._probe()
-
     async def watch(self) -> None:
         """Ask while it is away until it is back, and now and then when nobody else asks, for ever."""
         while True:
@@ -136,6 +127,17 @@ class ChirpStack:
                 with contextlib.suppress(NetworkAwayError):  # told by the availability
                     await self._probe()
             await self._until_next_probe()
+
+    async def _prove_since(self, moment: float) -> None:
+        """Settle that it has been a good ChirpStack since then. Who fails beside others takes the same answer.
+
+        Raises:
+            NetworkAwayError: It is none, or does not take our token.
+        """
+        async with self._probing:
+            self.availability.require()
+            if self._proof_began < moment:
+                await self._probe()
 
     async def _until_next_probe(self) -> None:
         while not await self.availability.until_away(IDLE_PROBE_SECONDS):
@@ -153,6 +155,7 @@ class ChirpStack:
             return False
 
     async def _probe(self) -> None:
+        began = time.monotonic()
         try:
             await self._ask(self.profiles.ListAdrAlgorithms, Empty())
         except CallRefusedError as error:
@@ -165,7 +168,7 @@ class ChirpStack:
                 f"what answers at {self._url} is no ChirpStack, or a broken one ({error}): "
                 "PARKSTREAM_CHIRPSTACK_URL must lead to its gRPC API"
             ) from None
-        self._proved_at = time.monotonic()
+        self._proof_began = began
 
     async def _ask(self, method: Method, request: Message) -> Any:
         token = self._read_token()
