@@ -35,7 +35,7 @@ run: setup ## everything on this machine, with a demo city, until Ctrl-C
 	$(BIN)/parkstream up --demo
 
 test: setup ## every test, on real embedded servers
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 bench: setup ## latency, throughput, memory and CPU on this machine; options: make bench ARGS="--runs 5 --mosquitto"
 	PYTHONPATH=tests $(BIN)/python -m load $(ARGS)

@@ -1,5 +1,7 @@
 """Fixtures for every test of the repository: real servers, see tests/stack."""
 
+import pytest
+
 pytest_plugins = [
     "stack.servers",
     "stack.brokers",
@@ -13,3 +15,12 @@ pytest_plugins = [
     "stack.chirpstack",
     "stack.signposts",
 ]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that hold a slow test, so that no worker is left alone with one at the end.
+
+    A file is run by one worker (`--dist loadfile`): its tests share services, which would be started by each of them.
+    """
+    slow_files = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow_files)
