@@ -15,8 +15,12 @@ from api_gateway.devices import applications
 from api_gateway.devices import routes as devices
 from api_gateway.devices.pool import routes as device_pool
 from api_gateway.devices.readings import routes as device_readings
+from api_gateway.displays import routes as displays
+from api_gateway.displays.policies import routes as display_policies
 from api_gateway.documents.introduction import introduction
 from api_gateway.documents.routes import document_routes
+from api_gateway.downlinks import of_device as device_downlinks
+from api_gateway.downlinks import routes as downlinks
 from api_gateway.gateway import Gateway
 from api_gateway.http import openapi
 from api_gateway.http.origins import allow_origins
@@ -33,6 +37,8 @@ from api_gateway.imports import routes as imports
 from api_gateway.ingress import credentials as ingress_credentials
 from api_gateway.ingress import webhook as ingress
 from api_gateway.live import routes as events
+from api_gateway.lorawan_gateways import routes as lorawan_gateways
+from api_gateway.network_sync import routes as network_sync
 from api_gateway.privacy import routes as privacy
 from api_gateway.reservations import availability
 from api_gateway.reservations import routes as reservations
@@ -56,6 +62,9 @@ TAGS = [
     {"name": "ingress", "description": "Events handed in over HTTP, and the credentials for that."},
     {"name": "webhooks", "description": "Events sent to endpoints of yours, signed (Standard Webhooks)."},
     {"name": "devices", "description": "LoRaWAN sensors and displays."},
+    {"name": "downlinks", "description": "What is sent to displays, and what becomes of it."},
+    {"name": "displays", "description": "What displays should show and do show, and in which colours."},
+    {"name": "gateways", "description": "LoRaWAN gateways, as ChirpStack tells of them."},
     {"name": "reservations", "description": "Spaces booked for a time, and who came."},
     {"name": "privacy", "description": "What is kept about people: exported and erased."},
     {"name": "alerts", "description": "What is wrong with the devices of spaces, and who has taken note."},
@@ -99,6 +108,12 @@ def build_app(gateway: Gateway, health: Health) -> ASGIApp:
         devices,
         device_pool,
         device_readings,
+        device_downlinks,
+        downlinks,
+        displays,
+        display_policies,
+        lorawan_gateways,
+        network_sync,
         reservations,
         privacy,
         alerts,

@@ -35,6 +35,12 @@ SCOPES = {
     "spaces:write": "create, change and delete spaces, and set their state",
     "devices:read": "read devices",
     "devices:write": "register and assign devices, decode their readings again",
+    "downlinks:read": "read what was sent to displays, and what became of it",
+    "downlinks:write": "send to displays, take back and repeat; send again what a display should show",
+    "displays:read": "read what displays should show and what is known of them, and the display policy",
+    "displays:write": "set the display policy, and which displays count free spaces",
+    "gateways:read": "read LoRaWAN gateways, and how asking the network server went",
+    "gateways:write": "ask the network server for its devices and gateways",
     "alerts:read": "read what is wrong with devices",
     "alerts:write": "take note of alerts",
     "applications:read": "read which tenant a ChirpStack application belongs to",
@@ -201,6 +207,13 @@ DevicesReader = Annotated[Caller, Security(authenticate, scopes=["devices:read"]
 DevicesWriter = Annotated[Caller, Security(authenticate, scopes=["devices:write"])]
 AlertsReader = Annotated[Caller, Security(authenticate, scopes=["alerts:read"])]
 AlertsWriter = Annotated[Caller, Security(authenticate, scopes=["alerts:write"])]
+DownlinksReader = Annotated[Caller, Security(authenticate, scopes=["downlinks:read"])]
+DownlinksWriter = Annotated[Caller, Security(authenticate, scopes=["downlinks:write"])]
+DisplaysReader = Annotated[Caller, Security(authenticate, scopes=["displays:read"])]
+DisplaysWriter = Annotated[Caller, Security(authenticate, scopes=["displays:write"])]
+GatewaysReader = Annotated[Caller, Security(authenticate, scopes=["gateways:read"])]
+SyncReader = Annotated[Caller, Security(authenticate, scopes=["gateways:read", PLATFORM_ADMIN])]
+SyncWriter = Annotated[Caller, Security(authenticate, scopes=["gateways:write", PLATFORM_ADMIN])]
 OrphansReader = Annotated[Caller, Security(authenticate, scopes=["devices:read", PLATFORM_ADMIN])]
 ApplicationsReader = Annotated[Caller, Security(authenticate, scopes=["applications:read", PLATFORM_ADMIN])]
 ApplicationsWriter = Annotated[Caller, Security(authenticate, scopes=["applications:write", PLATFORM_ADMIN])]

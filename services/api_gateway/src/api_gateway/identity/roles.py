@@ -8,8 +8,8 @@ from enum import StrEnum
 EVERYTHING = frozenset({"*"})
 # Who is in the tenant, with which keys, who did what, and where its events are sent: for those who run it.
 NOUNS_OF_ADMINS = frozenset({"users", "api_keys", "audit", "webhooks", "ingress_credentials", "privacy", "tenants"})
-# What somebody in the car park does: set a state, swap a device, book, acknowledge.
-NOUNS_OF_OPERATORS = frozenset({"spaces", "devices", "reservations", "alerts"})
+# What somebody in the car park does: set a state, swap a device, book, acknowledge, send a display something.
+NOUNS_OF_OPERATORS = frozenset({"spaces", "devices", "reservations", "alerts", "downlinks"})
 # Who comes, with e-mail and phone: not for those who only look.
 NOUNS_ABOUT_PEOPLE = frozenset({"reservations"})
 

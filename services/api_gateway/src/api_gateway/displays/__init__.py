@@ -1,0 +1,1 @@
+"""Displays: what each of them should show, and what is known of what it shows."""

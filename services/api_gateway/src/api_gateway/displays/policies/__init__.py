@@ -1,0 +1,1 @@
+"""Display policies: in which colour a tenant's displays show a state."""
