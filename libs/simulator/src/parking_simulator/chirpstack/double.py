@@ -115,8 +115,8 @@ class ChirpStackDouble:
 
     @property
     def url(self) -> str:
-        """Where the gRPC services are: `http://127.0.0.1:<port>`, or `https://` with TLS."""
-        return f"{'https' if self._tls else 'http'}://{LOOPBACK}:{self._port}"
+        """Where the gRPC services are: `http://127.0.0.1:<port>`, or `https://localhost:<port>` with TLS."""
+        return f"https://localhost:{self._port}" if self._tls else f"http://{LOOPBACK}:{self._port}"
 
     async def __aenter__(self) -> Self:
         await self.start()
