@@ -9,11 +9,36 @@ NATS_CONNECTED = Gauge("parkstream_downlink_nats_connected", "1 while connected 
 # What is wished
 WISHES = Counter("parkstream_downlink_wishes_total", "New bytes that a display should show")
 
+# What is sent
+SETTLED = Counter(
+    "parkstream_downlink_settled_total", "Wishes that came to what is shown already: nothing was sent for them"
+)
+TOKEN_WAITS = Counter("parkstream_downlink_token_waits_total", "Times that a display was due and had no token")
+SENDS = Counter("parkstream_downlink_sends_total", "Downlinks handed to the network server", ["kind", "outcome"])
+WISH_TO_SENT_SECONDS = Histogram(
+    "parkstream_downlink_wish_to_sent_seconds",
+    "From the wish to the network server's answer, for states that were sent",
+    buckets=(0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600),
+)
+QUEUE = Gauge("parkstream_downlink_queue", "Commands that are under way", ["status"])
+DISPLAYS_DUE = Gauge("parkstream_downlink_displays_due", "Displays to which something is to be sent")
+
 # Commands of clients
 COMMANDS = Counter(
     "parkstream_downlink_commands_total",
     "Commands answered, by name and outcome (accepted, or why refused)",
     ["command", "outcome"],
+)
+
+# What comes back
+OUTCOMES = Counter("parkstream_downlink_steps_total", "What became of commands after they were sent", ["status"])
+REPORTS = Counter("parkstream_downlink_reports_total", "What displays reported, by what it means", ["verdict"])
+ALERTS = Counter("parkstream_downlink_alerts_total", "Alerts of displays that do not show what they should", ["change"])
+SWEPT = Counter("parkstream_downlink_swept_total", "What the sweep found to do, by kind", ["what"])
+SWEEP_SECONDS = Histogram(
+    "parkstream_downlink_sweep_seconds",
+    "How long it took to look at every display",
+    buckets=(0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300),
 )
 
 # The network server

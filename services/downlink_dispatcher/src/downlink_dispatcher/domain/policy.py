@@ -12,7 +12,15 @@ from typing import Any
 import msgspec
 
 from parking_codecs.codec import CodecError
-from parking_codecs.display import DisplayCodec, DisplayCommand, ShowColour, ShowCount, ShowState
+from parking_codecs.display import (
+    LONGEST_DOWNLINK_BYTES,
+    DisplayCodec,
+    DisplayCommand,
+    Downlink,
+    ShowColour,
+    ShowCount,
+    ShowState,
+)
 from parking_codecs.registry import Registry
 from parking_contracts.downlink import DEFAULT_COLOURS, DEFAULT_OFF_CENTISECONDS, DEFAULT_ON_CENTISECONDS
 from parking_contracts.space import SpaceState
@@ -80,5 +88,14 @@ def _first_known(codec: DisplayCodec, commands: Iterable[DisplayCommand]) -> Ord
         except CodecError as error:
             refusal = error
         else:
+            _expect_sendable(codec, downlink)
             return Orders(command, downlink.f_port, downlink.payload)
     raise refusal or CodecError(f"{codec.name} was asked for nothing")
+
+
+def _expect_sendable(codec: DisplayCodec, downlink: Downlink) -> None:
+    """A codec may be anybody's: what no network server would take goes no further."""
+    if not (1 <= downlink.f_port <= 223 and 1 <= len(downlink.payload) <= LONGEST_DOWNLINK_BYTES):
+        raise CodecError(
+            f"{codec.name} made a downlink that cannot be sent", f_port=downlink.f_port, length=len(downlink.payload)
+        )

@@ -1,0 +1,91 @@
+"""What goes next to one display: the head of its queue of free-form commands, else its state if that is ahead.
+
+Free-form commands keep their order: one that is to be tried again later holds back those behind it, but not the state.
+A state is sent if its bytes are not what the display shows already, so that A, B, A costs nothing while B was not sent;
+and not right behind the last one, so that what flickers is sent once it stands.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+
+from downlink_dispatcher.domain.display import Display
+
+Kind = Literal["state", "counter", "custom"]
+
+
+class Waiting(msgspec.Struct, frozen=True, kw_only=True):
+    """A command that has its row: in the queue, or a state that was tried before.
+
+    `tried_at`: it may be at the network server already.
+    """
+
+    id: UUID
+    kind: Kind
+    version: int | None = None
+    f_port: int
+    payload: bytes
+    confirmed: bool = False
+    attempts: int = 0
+    next_attempt_at: datetime | None = None
+    tried_at: datetime | None = None
+    expires_at: datetime
+
+
+class Send(msgspec.Struct, frozen=True):
+    """This goes next. Without `waiting` it is the desired state, which gets a row."""
+
+    waiting: Waiting | None = None
+
+
+class Settle(msgspec.Struct, frozen=True):
+    """What is desired is what is shown: nothing to send. Look again at `until`, if given."""
+
+    until: datetime | None = None
+
+
+class Rest(msgspec.Struct, frozen=True):
+    """Nothing to send now. Look again at `until`; None: not before something is wished or queued."""
+
+    until: datetime | None = None
+
+
+Turn = Send | Settle | Rest
+
+
+def next_turn(display: Display, head: Waiting | None, state: Waiting | None, now: datetime, spacing: timedelta) -> Turn:
+    """Decide.
+
+    `head` is the oldest free-form command that waits, `state` a row of the display's state that was tried and is to be
+    tried again. `spacing` is the shortest time between two states.
+    """
+    later = None
+    if head is not None:
+        if head.next_attempt_at is None or head.next_attempt_at <= now:
+            return Send(head)
+        later = head.next_attempt_at
+    if display.desired_payload is None or display.desired_version <= display.sent_version:
+        return Rest(later)
+    if display.sent_version > 0 and display.shown_payload == display.desired_payload:
+        return Settle(later)
+    same = state if state is not None and _is_of(state, display, now) else None
+    earliest = display.sent_at + spacing if display.sent_at is not None else now
+    if same is not None and same.next_attempt_at is not None:
+        earliest = max(earliest, same.next_attempt_at)
+    if earliest > now:
+        return Rest(min(earliest, later) if later is not None else earliest)
+    return Send(same)
+
+
+def _is_of(state: Waiting, display: Display, now: datetime) -> bool:
+    """Whether a row is of what is desired now. One whose time is over ends; the desired state gets another."""
+    return (
+        state.version == display.desired_version
+        and state.payload == display.desired_payload
+        and state.f_port == display.desired_f_port
+        and state.expires_at > now
+    )

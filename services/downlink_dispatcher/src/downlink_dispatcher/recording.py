@@ -1,0 +1,248 @@
+"""What came of downlinks that were handed over, recorded in one transaction, whichever replica's they have become.
+
+In: claims and their outcomes. Out: commands that are sent, wait or have failed; displays let go, and due again if
+something is left to send; tokens given back for what did not go out; a dead letter and an alert for what is given up. A
+claim whose lease ran out is another sender's now: what came of it is his to find out.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import msgspec
+import structlog
+
+from downlink_dispatcher import SCHEMA, SERVICE, metrics
+from downlink_dispatcher.claiming import Claim
+from downlink_dispatcher.domain.buckets import Limits
+from downlink_dispatcher.domain.display import Display
+from downlink_dispatcher.domain.retries import Retries
+from downlink_dispatcher.store import buckets, results
+from downlink_dispatcher.store.alerts import tell_alerts
+from downlink_dispatcher.store.displays import lock_displays
+from downlink_dispatcher.store.downlinks import Step, add_steps
+from downlink_dispatcher.store.results import DisplayResult, RowResult
+from parking_chassis.dead_letters import DEAD_LETTER_TYPE, PoisonError, dead_letter, encode_dead_letter, subject_of
+from parking_chassis.outbox import Event, write_events
+from parking_chassis.postgres import Connection
+from parking_contracts.device_alert import DeviceAlert
+from parking_contracts.downlink import DownlinkStatus
+from parking_contracts.errors import DeadLetterCode
+
+log = structlog.get_logger()
+
+GIVEN_UP = timedelta(minutes=10)
+FAILED_KIND = "downlink_failed"
+
+
+class Handed(msgspec.Struct, frozen=True):
+    """The network server has it. `is_adopted`: it had it already, from before a crash."""
+
+    queue_item_id: str
+    is_adopted: bool = False
+
+
+class Waits(msgspec.Struct, frozen=True):
+    """It did not go out, and nothing is wrong with it. `is_at_server`: it may be there all the same."""
+
+    reason: str
+    pause: timedelta
+    is_at_server: bool
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """A failed attempt."""
+
+    reason: str
+
+
+Outcome = Handed | Waits | Refused
+
+
+@dataclass
+class _Ledger:
+    """What one transaction is going to write."""
+
+    now: datetime
+    rows: list[RowResult] = field(default_factory=list)
+    displays: list[DisplayResult] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+    flushed: list[tuple[UUID, str, UUID]] = field(default_factory=list)
+    tokens: Counter[str] = field(default_factory=Counter)
+    alerts: list[DeviceAlert] = field(default_factory=list)
+    letters: list[Event] = field(default_factory=list)
+
+    def step(self, claim: Claim, status: DownlinkStatus, detail: str = "") -> None:
+        """One more step in a command's history."""
+        tenant_id, downlink_id = claim.display.tenant_id, claim.row.id
+        self.steps.append(Step(tenant_id=tenant_id, downlink_id=downlink_id, at=self.now, status=status, detail=detail))
+
+
+async def record(
+    connection: Connection, outcomes: Sequence[tuple[Claim, Outcome]], limits: Limits, retries: Retries
+) -> bool:
+    """Write what came of these, inside the caller's transaction; whether one of the displays is due again."""
+    locked = await lock_displays(connection, [claim.display.key for claim, _ in outcomes])
+    held = {display.key: display for display in locked}
+    ledger = _Ledger(await results.clock(connection))
+    for claim, outcome in outcomes:
+        display = held.get(claim.display.key)
+        if display is None or display.claim != claim.id:
+            log.warning("claim_lost", dev_eui=claim.display.dev_eui, downlink=str(claim.row.id))
+            continue
+        match outcome:
+            case Handed():
+                _handed(ledger, claim, display, outcome)
+            case Waits():
+                _waits(ledger, claim, outcome)
+            case Refused(reason):
+                pause = retries.pause_after(claim.row.attempts + 1, random.random())  # noqa: S311  jitter
+                _refused(ledger, claim, reason, pause)
+    if not ledger.rows:
+        return False
+    await _write(connection, ledger, limits)
+    return await results.write_displays(connection, ledger.displays)
+
+
+async def _write(connection: Connection, ledger: _Ledger, limits: Limits) -> None:
+    await results.write_rows(connection, ledger.rows)
+    await add_steps(connection, ledger.steps)
+    if ledger.flushed:
+        await results.supersede(connection, ledger.flushed)
+    await buckets.give_back(connection, ledger.tokens, limits)
+    await tell_alerts(connection, ledger.alerts)
+    await write_events(connection, SCHEMA, ledger.letters)
+
+
+def _handed(ledger: _Ledger, claim: Claim, display: Display, outcome: Handed) -> None:
+    row, is_state = claim.row, claim.row.kind != "custom"
+    ledger.rows.append(
+        RowResult(
+            tenant_id=display.tenant_id,
+            id=row.id,
+            status=DownlinkStatus.SENT,
+            attempts=row.attempts,
+            queue_item_id=outcome.queue_item_id,
+            is_at_server=True,
+        )
+    )
+    ledger.step(claim, DownlinkStatus.SENT, "found in the queue" if outcome.is_adopted else "")
+    sent_version, shown = _shown_now(claim, display)
+    ledger.displays.append(
+        DisplayResult(
+            key=display.key,
+            sent_version=sent_version,
+            shown_payload=shown,
+            is_state=is_state,
+            has_failed=False if display.failed_at is not None else None,
+        )
+    )
+    if display.failed_at is not None:
+        ledger.alerts.append(_alert(claim, ledger.now, is_open=False))
+    if claim.item.flush:
+        ledger.flushed.append((display.tenant_id, display.dev_eui, row.id))
+    if is_state and display.desired_at is not None and display.desired_version == row.version:
+        metrics.WISH_TO_SENT_SECONDS.observe((ledger.now - display.desired_at).total_seconds())
+    metrics.SENDS.labels(row.kind, "adopted" if outcome.is_adopted else "sent").inc()
+
+
+def _shown_now(claim: Claim, display: Display) -> tuple[int | None, bytes | None]:
+    """(sent version, shown payload) of a display after a command went out; version None: as it was."""
+    if claim.row.kind == "custom":
+        # On the state's port nobody knows what it makes the display show: what is desired follows.
+        return (0, None) if claim.row.f_port == display.desired_f_port else (None, None)
+    before = claim.display
+    if (before.sent_version, before.joined_at) != (display.sent_version, display.joined_at):
+        return 0, None  # it joined, or showed something else, while this was on its way
+    return claim.row.version, claim.row.payload
+
+
+def _waits(ledger: _Ledger, claim: Claim, outcome: Waits) -> None:
+    row, display = claim.row, claim.display
+    ledger.rows.append(
+        RowResult(
+            tenant_id=display.tenant_id,
+            id=row.id,
+            status=DownlinkStatus.QUEUED,
+            attempts=row.attempts,
+            last_error=outcome.reason,
+            is_at_server=outcome.is_at_server,
+        )
+    )
+    ledger.displays.append(DisplayResult(key=display.key, due_at=ledger.now + outcome.pause))
+    ledger.tokens.update(claim.token_keys)
+    metrics.SENDS.labels(row.kind, "away" if outcome.is_at_server else "denied").inc()
+
+
+def _refused(ledger: _Ledger, claim: Claim, reason: str, pause: timedelta | None) -> None:
+    row, display, attempts = claim.row, claim.display, claim.row.attempts + 1
+    is_state, is_over = row.kind != "custom", pause is None
+    status = DownlinkStatus.FAILED if pause is None else DownlinkStatus.QUEUED
+    next_attempt_at = ledger.now + pause if pause is not None else None
+    ledger.rows.append(
+        RowResult(
+            tenant_id=display.tenant_id,
+            id=row.id,
+            status=status,
+            attempts=attempts,
+            next_attempt_at=next_attempt_at,
+            last_error=reason,
+        )
+    )
+    ledger.step(claim, status, f"attempt {attempts} failed: {reason}")
+    # A free-form command lets the state go first while it waits, and the next one when it is given up.
+    due_at = (next_attempt_at or ledger.now + GIVEN_UP) if is_state else ledger.now
+    ledger.displays.append(DisplayResult(key=display.key, due_at=due_at, has_failed=True if is_over else None))
+    metrics.SENDS.labels(row.kind, "given_up" if is_over else "refused").inc()
+    names = {"dev_eui": display.dev_eui, "downlink": str(row.id), "attempts": attempts, "reason": reason}
+    if is_over:
+        ledger.alerts.append(_alert(claim, ledger.now, is_open=True, reason=reason))
+        ledger.letters.append(_letter(claim, ledger.now, attempts, reason))
+        log.error("downlink_given_up", **names)
+    else:
+        log.warning("downlink_refused", **names)
+
+
+def _alert(claim: Claim, now: datetime, *, is_open: bool, reason: str = "") -> DeviceAlert:
+    display = claim.display
+    details = {"downlink_id": str(claim.row.id), "kind": claim.row.kind, "reason": reason} if is_open else {}
+    return DeviceAlert(
+        tenant_id=display.tenant_id,
+        source=SERVICE,
+        key=f"{display.dev_eui}:{FAILED_KIND}",
+        kind=FAILED_KIND,
+        is_open=is_open,
+        at=now,
+        dev_eui=display.dev_eui,
+        space_id=display.space_id,
+        summary=f"a downlink was given up on: {reason}" if is_open else "",
+        details=details,
+    )
+
+
+def _letter(claim: Claim, now: datetime, attempts: int, reason: str) -> Event:
+    """For people to see: it is tried again through the API, and no stream takes it back."""
+    display, row = claim.display, claim.row
+    body = {
+        "tenant_id": display.tenant_id,
+        "downlink_id": row.id,
+        "dev_eui": display.dev_eui,
+        "kind": row.kind,
+        "f_port": row.f_port,
+        "payload": row.payload.hex(),
+    }
+    letter = dead_letter(
+        PoisonError(DeadLetterCode.DOWNLINK_FAILED, reason),
+        service=SERVICE,
+        origin="jetstream",
+        address=f"downlink.{display.tenant_id}.{row.id}",
+        body=msgspec.json.encode(body),
+        received_at=now,
+        attempts=attempts,
+    )
+    return Event(subject=subject_of(letter), type=DEAD_LETTER_TYPE, payload=encode_dead_letter(letter))

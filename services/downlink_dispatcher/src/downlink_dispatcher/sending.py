@@ -1,0 +1,207 @@
+"""Downlinks on their way to the network server: claimed, handed over side by side, and recorded.
+
+In: displays that are due, by NOTIFY, by their own time and by a poll behind both. Out: items in the network server's
+queue, and what came of them. Three loops that do not wait for each other: one claims as much as there is room for, each
+claim is handed over by a task of its own, and one records whatever has come back. Any number of processes do this side
+by side; the database shares the work out among them.
+
+While the network server is away one downlink at a time is tried, to see whether it is back: everything else waits
+untouched, so that an outage costs nothing and ends with what is desired then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+
+import structlog
+
+from downlink_dispatcher.claiming import Claim, Round, Rules, claim_due
+from downlink_dispatcher.domain.retries import Retries
+from downlink_dispatcher.network.transport import DeviceDeniedError, EnqueueFailedError, NetworkAwayError, Transport
+from downlink_dispatcher.recording import Handed, Outcome, Refused, Waits, record
+from downlink_dispatcher.store.displays import CHANNEL
+from downlink_dispatcher.store.results import is_known_item
+from parking_chassis.isolation import failure_of
+from parking_chassis.postgres import DATABASE_AWAY, Pool
+
+log = structlog.get_logger()
+
+POLL_SECONDS = 1.0
+RETRY_SECONDS = 1.0
+DENIED = timedelta(seconds=60)
+LONGEST_PAUSE_SECONDS = 5.0
+
+
+class Sender:
+    """One process's share of what is to be sent; `at_once` downlinks are under way at most."""
+
+    def __init__(self, pool: Pool, transport: Transport, rules: Rules, retries: Retries, *, at_once: int) -> None:
+        self._pool = pool
+        self._transport = transport
+        self._rules = rules
+        self._retries = retries
+        self._at_once = at_once
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._outcomes: list[tuple[Claim, Outcome]] = []
+        self._due = asyncio.Event()
+        self._came_back = asyncio.Event()
+        self._stopping = False
+        self._is_drained = False
+        # While the network server is away: when to try the next one, by the loop's clock.
+        self._paused_until: float | None = None
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Send until the service stops; what is under way then is finished and recorded."""
+        async with asyncio.TaskGroup() as group:
+            listening = group.create_task(self._patiently(self._listen))
+            recording = group.create_task(self._patiently(self._record))
+            claiming = group.create_task(self._patiently(self._claim))
+            await stop.wait()
+            self._stopping = True
+            self._due.set()
+            await claiming
+            await asyncio.gather(*self._under_way)
+            self._is_drained = True
+            self._came_back.set()
+            await recording
+            listening.cancel()
+
+    async def _patiently(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do `work` until it ends by itself: a database that is away is waited for, and anything else is told."""
+        while (failure := await failure_of(work())) is not None:
+            if not isinstance(failure, DATABASE_AWAY):
+                log.error("sender_failed", exc_info=failure)
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _listen(self) -> None:
+        async with self._pool.acquire() as connection:
+            await connection.add_listener(CHANNEL, self._on_notify)
+            try:
+                while True:
+                    # Nothing else would notice that the connection is gone.
+                    await connection.execute("SELECT 1")
+                    self._due.set()
+                    await asyncio.sleep(POLL_SECONDS)
+            finally:
+                with contextlib.suppress(*DATABASE_AWAY):
+                    await connection.remove_listener(CHANNEL, self._on_notify)
+                    await connection.reset()
+
+    def _on_notify(self, *_: object) -> None:
+        self._due.set()
+
+    async def _claim(self) -> None:
+        while not self._stopping:
+            self._due.clear()
+            room = self._room()
+            round_ = await self._claim_round(room) if room else Round()
+            for claim in round_.claims:
+                task = asyncio.create_task(self._hand_over(claim))
+                self._under_way.add(task)
+                task.add_done_callback(self._on_handed_over)
+            if not round_.is_more or not self._room():
+                await self._until_due(round_.next_due_seconds)
+
+    def _room(self) -> int:
+        """How many more may be under way now."""
+        if self._paused_until is None:
+            return self._at_once - len(self._under_way)
+        return 0 if self._under_way or self._pause_seconds() > 0 else 1
+
+    def _pause_seconds(self) -> float:
+        now = asyncio.get_running_loop().time()
+        return max(0.0, self._paused_until - now) if self._paused_until is not None else 0.0
+
+    async def _claim_round(self, room: int) -> Round:
+        async with self._pool.acquire() as connection, connection.transaction():
+            return await claim_due(connection, self._rules, room)
+
+    async def _until_due(self, next_due_seconds: float | None) -> None:
+        """Wait until something is due, or there is room for it again; every second it is looked for anyhow."""
+        pause = self._pause_seconds()
+        seconds = min(
+            POLL_SECONDS, pause or POLL_SECONDS, POLL_SECONDS if next_due_seconds is None else next_due_seconds
+        )
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(seconds, 0.001)):
+                await self._due.wait()
+
+    async def _hand_over(self, claim: Claim) -> None:
+        """Hand a downlink over and keep what came of it; nothing that goes wrong here is another downlink's trouble."""
+        handed: list[Handed] = []
+
+        async def hand_over() -> None:
+            handed.append(await self._enqueue(claim))
+
+        failure = await failure_of(hand_over())
+        outcome = handed[0] if failure is None else outcome_of(failure)
+        self._note(failure)
+        self._outcomes.append((claim, outcome))
+        self._came_back.set()
+
+    async def _enqueue(self, claim: Claim) -> Handed:
+        if claim.row.tried_at is not None and (found := await self._transport.find(claim.item)) is not None:
+            async with self._pool.acquire() as connection:
+                is_another = await is_known_item(connection, found)
+            if not is_another:
+                return Handed(found, is_adopted=True)
+        return Handed(await self._transport.enqueue(claim.item))
+
+    def _note(self, failure: Exception | None) -> None:
+        """Pause while the network server is away; whatever else it answers, it is there."""
+        if isinstance(failure, NetworkAwayError):
+            pause = min(failure.retry_seconds, LONGEST_PAUSE_SECONDS)
+            self._paused_until = asyncio.get_running_loop().time() + pause
+        elif not isinstance(failure, DATABASE_AWAY):
+            self._paused_until = None
+
+    def _on_handed_over(self, task: asyncio.Task[None]) -> None:
+        self._under_way.discard(task)
+        self._due.set()  # there is room
+
+    async def _record(self) -> None:
+        while not self._is_drained or self._outcomes:
+            await self._came_back.wait()
+            self._came_back.clear()
+            while self._outcomes:
+                count = len(self._outcomes)
+                await self._record_together(self._outcomes[:count])
+                del self._outcomes[:count]
+
+    async def _record_together(self, outcomes: Sequence[tuple[Claim, Outcome]]) -> None:
+        failure = await failure_of(self._record_transaction(outcomes))
+        if isinstance(failure, DATABASE_AWAY):
+            raise failure
+        if failure is None:
+            return
+        if len(outcomes) == 1:
+            # Nobody may hold up the others: its claim ends by itself, and then it is tried anew.
+            log.error("outcome_lost", dev_eui=outcomes[0][0].display.dev_eui, exc_info=failure)
+            return
+        for one in outcomes:
+            await self._record_together([one])
+
+    async def _record_transaction(self, outcomes: Sequence[tuple[Claim, Outcome]]) -> None:
+        async with self._pool.acquire() as connection, connection.transaction():
+            is_more_due = await record(connection, outcomes, self._rules.limits, self._retries)
+        if is_more_due:
+            self._due.set()
+
+
+def outcome_of(failure: Exception) -> Outcome:
+    """What it means for a downlink that it was not handed over."""
+    match failure:
+        case NetworkAwayError(retry_seconds=seconds):
+            pause = timedelta(seconds=min(seconds, LONGEST_PAUSE_SECONDS))
+            return Waits(str(failure), pause, is_at_server=True)
+        case DeviceDeniedError():
+            return Waits(str(failure), DENIED, is_at_server=False)
+        case EnqueueFailedError():
+            return Refused(str(failure))
+        case failure if isinstance(failure, DATABASE_AWAY):
+            return Waits(f"the database is away: {failure!r}", timedelta(seconds=RETRY_SECONDS), is_at_server=True)
+    log.error("transport_failed", exc_info=failure)
+    return Refused(repr(failure))

@@ -1,0 +1,134 @@
+"""What came of downlinks that were handed over, written: at their rows, at their displays, in their histories."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from downlink_dispatcher.domain.display import DisplayKey
+from parking_chassis.postgres import Connection
+from parking_contracts.downlink import DownlinkStatus
+
+
+class RowResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be said at a command's row. `is_at_server`: it may be there, though nobody has said so."""
+
+    tenant_id: UUID
+    id: UUID
+    status: DownlinkStatus
+    attempts: int
+    next_attempt_at: datetime | None = None
+    last_error: str = ""
+    queue_item_id: str | None = None
+    is_at_server: bool = False
+
+
+class DisplayResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be said at a display's row, which its sender lets go.
+
+    `sent_version` and `shown_payload` are of what went out; with no version nothing did. `due_at` is when to look
+    again; None: now if something is left to send. `has_failed`: a command was given up on.
+    """
+
+    key: DisplayKey
+    sent_version: int | None = None
+    shown_payload: bytes | None = None
+    is_state: bool = False
+    due_at: datetime | None = None
+    has_failed: bool | None = None
+
+
+async def clock(connection: Connection) -> datetime:
+    """What time it is, by the clock that all replicas share."""
+    now: datetime = await connection.fetchval("SELECT now()")
+    return now
+
+
+async def is_known_item(connection: Connection, queue_item_id: str) -> bool:
+    """Whether an item of the network server's queue is a command that was recorded."""
+    found: bool = await connection.fetchval(
+        "SELECT EXISTS (SELECT FROM downlink.downlinks WHERE queue_item_id = $1)", queue_item_id
+    )
+    return found
+
+
+async def write_rows(connection: Connection, results: Sequence[RowResult]) -> None:
+    """Commands' rows. What the network server told meanwhile, that it is on air, stands."""
+    await connection.execute(
+        """
+        UPDATE downlink.downlinks d
+        SET status = CASE WHEN d.status = 'queued' THEN t.status ELSE d.status END,
+            attempts = t.attempts, next_attempt_at = t.next_attempt_at,
+            last_error = t.last_error,
+            queue_item_id = coalesce(d.queue_item_id, t.queue_item_id),
+            tried_at = CASE WHEN t.is_at_server THEN d.tried_at END,
+            sent_at = CASE WHEN t.status = 'sent' THEN coalesce(d.sent_at, now()) ELSE d.sent_at END,
+            ended_at = CASE WHEN t.status = 'failed' THEN coalesce(d.ended_at, now()) ELSE d.ended_at END
+        FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::smallint[], $5::timestamptz[], $6::text[], $7::text[],
+                    $8::boolean[])
+             AS t (tenant_id, id, status, attempts, next_attempt_at, last_error, queue_item_id, is_at_server)
+        WHERE d.tenant_id = t.tenant_id AND d.id = t.id
+        """,
+        *[[getattr(one, name) for one in results] for name in RowResult.__struct_fields__],
+    )
+
+
+async def supersede(connection: Connection, sent: Sequence[tuple[UUID, str, UUID]]) -> None:
+    """States (tenant, DevEUI, id) emptied their devices' queues when they went out: what was there will not come."""
+    await connection.execute(
+        """
+        WITH ended AS (
+            UPDATE downlink.downlinks d SET status = 'superseded', ended_at = now()
+            FROM unnest($1::uuid[], $2::text[], $3::uuid[]) AS t (tenant_id, dev_eui, id)
+            WHERE d.tenant_id = t.tenant_id AND d.dev_eui = t.dev_eui AND d.id <> t.id AND d.ended_at IS NULL
+              AND d.status = 'sent' AND d.kind <> 'custom'
+            RETURNING d.tenant_id, d.id
+        )
+        INSERT INTO downlink.downlink_steps (tenant_id, downlink_id, at, status)
+        SELECT tenant_id, id, now(), 'superseded' FROM ended
+        """,
+        [tenant_id for tenant_id, _, _ in sent],
+        [dev_eui for _, dev_eui, _ in sent],
+        [downlink_id for _, _, downlink_id in sent],
+    )
+
+
+async def write_displays(connection: Connection, results: Sequence[DisplayResult]) -> bool:
+    """Displays' rows, held by the caller, let go; due again if something is left to send. Whether one is."""
+    rows = await connection.fetch(
+        """
+        UPDATE downlink.displays d
+        SET claim = NULL, claimed_until = NULL,
+            sent_version = coalesce(t.sent_version, d.sent_version),
+            shown_payload = CASE WHEN t.sent_version IS NULL THEN d.shown_payload ELSE t.shown_payload END,
+            is_right = CASE WHEN t.sent_version IS NULL THEN d.is_right END,
+            sent_at = CASE WHEN t.is_state THEN now() ELSE d.sent_at END,
+            failed_at = CASE WHEN t.has_failed IS NULL THEN d.failed_at
+                             WHEN t.has_failed THEN coalesce(d.failed_at, now()) END,
+            due_at = CASE
+                WHEN t.due_at IS NOT NULL THEN t.due_at
+                WHEN d.desired_payload IS NOT NULL
+                     AND d.desired_version > coalesce(t.sent_version, d.sent_version) THEN now()
+                WHEN EXISTS (
+                    SELECT FROM downlink.downlinks q
+                    WHERE q.tenant_id = d.tenant_id AND q.dev_eui = d.dev_eui AND q.ended_at IS NULL
+                      AND q.status = 'queued' AND q.kind = 'custom'
+                ) THEN now()
+            END
+        FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bytea[], $5::boolean[], $6::timestamptz[], $7::boolean[])
+             AS t (tenant_id, dev_eui, sent_version, shown_payload, is_state, due_at, has_failed)
+        WHERE d.tenant_id = t.tenant_id AND d.dev_eui = t.dev_eui
+        RETURNING d.due_at
+        """,
+        [one.key[0] for one in results],
+        [one.key[1] for one in results],
+        [one.sent_version for one in results],
+        [one.shown_payload for one in results],
+        [one.is_state for one in results],
+        [one.due_at for one in results],
+        [one.has_failed for one in results],
+    )
+    return any(row["due_at"] is not None for row in rows)
