@@ -1,0 +1,248 @@
+"""What is told of displays and commands, applied to their rows in memory, one event after the other.
+
+In: displays that are held, and the commands that may be meant. Out: the rows that changed, the steps of their
+histories, and alerts, for the same transaction. Which rule applies is decided here, and the rules are in `domain`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from downlink_dispatcher import metrics
+from downlink_dispatcher.domain import outcomes, stuck, truth
+from downlink_dispatcher.domain.display import Display, DisplayKey
+from downlink_dispatcher.domain.outcomes import Outcome
+from downlink_dispatcher.domain.reports import read_report
+from downlink_dispatcher.domain.truth import Aired, Rules, Verdict
+from downlink_dispatcher.store import feedback as store
+from downlink_dispatcher.store.alerts import tell_alerts
+from downlink_dispatcher.store.displays import wake
+from downlink_dispatcher.store.downlinks import Step, add_steps
+from downlink_dispatcher.store.feedback import CommandRow
+from parking_chassis.postgres import Connection
+from parking_codecs.display import DisplayCodec
+from parking_contracts.device import DeviceJoined, DeviceLogged, DownlinkAcknowledged, DownlinkTransmitted
+from parking_contracts.device_alert import DeviceAlert
+from parking_contracts.display import DisplayReported
+from parking_contracts.downlink import DownlinkStatus
+
+Told = DownlinkTransmitted | DownlinkAcknowledged | DeviceLogged
+"""Of an item of the network server's queue."""
+Event = Told | DeviceJoined | DisplayReported
+Tenants = Mapping[store.Application, UUID]
+QUEUE_ITEM = "queue_item_id"
+
+
+def key_of(event: Event, tenants: Tenants) -> DisplayKey | None:
+    """The display of an event; None when nobody has its application."""
+    if isinstance(event, DisplayReported):
+        return (event.tenant_id, event.dev_eui)
+    tenant_id = tenants.get((event.source, event.application_id))
+    return (tenant_id, event.dev_eui) if tenant_id is not None else None
+
+
+def item_of(event: Event) -> str | None:
+    """The item of the network server's queue that an event is about."""
+    match event:
+        case DownlinkTransmitted() | DownlinkAcknowledged():
+            return event.queue_item_id
+        case DeviceLogged():
+            return event.context.get(QUEUE_ITEM)
+    return None
+
+
+class Feedback:
+    """A batch's rows while its events are applied.
+
+    Args:
+        displays: Held; what is told of any other device is let go.
+        tenants: Whose the events' applications are.
+        by_item: The commands that events name by their queue item.
+        unrecorded: Of a display, the command that was about to be handed over when last heard of.
+        states: Of a display, the state that was sent last.
+        codecs: The installed ones of displays, by name.
+    """
+
+    def __init__(
+        self,
+        displays: Iterable[Display],
+        tenants: Tenants,
+        *,
+        by_item: Iterable[CommandRow],
+        unrecorded: Iterable[CommandRow],
+        states: Iterable[CommandRow],
+        codecs: Mapping[str, DisplayCodec],
+        rules: Rules,
+        now: datetime,
+    ) -> None:
+        self._displays = {display.key: display for display in displays}
+        self._as_stored = dict(self._displays)
+        self._tenants = tenants
+        self._codecs = codecs
+        self._rules = rules
+        self._now = now
+        self._commands: dict[UUID, CommandRow] = {}
+        self._by_item = {row.queue_item_id: row for row in map(self._one, by_item)}
+        self._unrecorded = {row.key: row for row in map(self._one, unrecorded)}
+        self._states = {row.key: row for row in map(self._one, states)}
+        self._changed: dict[UUID, CommandRow] = {}
+        self._steps: list[Step] = []
+        self._alerts: list[DeviceAlert] = []
+        self._counts: Counter[tuple[str, str]] = Counter()
+
+    def _one(self, row: CommandRow) -> CommandRow:
+        """One row in memory for one in the table, however it was found."""
+        return self._commands.setdefault(row.id, row)
+
+    def take(self, event: Event) -> None:
+        """Apply one event."""
+        key = key_of(event, self._tenants)
+        display = self._displays.get(key) if key is not None else None
+        if display is None:
+            return
+        match event:
+            case DisplayReported():
+                self._hear(display, event)
+            case DeviceJoined():
+                self._displays[display.key] = truth.joined(display, event.received_at, self._aired(display.key))
+            case _:
+                self._follow(display, event)
+
+    def _hear(self, display: Display, event: DisplayReported) -> None:
+        """A frame of a display: where it can be reached, and whether it shows what it should."""
+        codec = self._codecs.get(display.codec) or self._codecs.get(event.codec)
+        frame, reported = read_report(event, codec, display.desired_command)
+        if not truth.is_news(display, frame):
+            self._counts["report", "repeated"] += 1
+            return
+        verdict = truth.judge(display, frame, self._aired(display.key))
+        self._counts["report", verdict] += 1
+        display = truth.heard(display, frame, event.gateway_id)
+        if reported is not None:
+            display = msgspec.structs.replace(display, reported=reported, reported_at=event.received_at)
+        self._displays[display.key] = self._conclude(display, verdict, event.received_at)
+
+    def _conclude(self, display: Display, verdict: Verdict, at: datetime) -> Display:
+        match verdict:
+            case Verdict.RIGHT:
+                state = self._states.get(display.key)
+                if state is not None and (outcome := outcomes.shown(state.standing)) is not None:
+                    self._step(state, outcome, at)
+                concluded = truth.confirmed(display)
+            case Verdict.PLAUSIBLE:
+                concluded = truth.undisputed(display)
+            case Verdict.WRONG:
+                concluded = truth.corrected(display, self._now, self._rules)
+            case Verdict.GONE:
+                concluded = truth.restarted(display, self._now, self._rules)
+            case _:
+                return display
+        if (alert := stuck.news(display, concluded, self._now)) is not None:
+            self._alerts.append(alert)
+        return concluded
+
+    def _follow(self, display: Display, event: Told) -> None:
+        """What became of an item of the queue."""
+        item = item_of(event)
+        command = self._by_item.get(item)
+        if command is None and item is not None and not isinstance(event, DeviceLogged):
+            command = self._adopt(display, event, item)
+        if command is None or command.key != display.key:
+            self._counts["report", "unknown_item"] += 1
+            return
+        match event:
+            case DownlinkTransmitted():
+                outcome = outcomes.transmitted(command.standing)
+                if command.transmitted_at is None:
+                    command.transmitted_at = event.received_at
+                    command.gateway_id, command.f_cnt_down = event.gateway_id, event.f_cnt_down
+            case DownlinkAcknowledged():
+                told = outcomes.acknowledged if event.acknowledged else outcomes.unanswered
+                outcome = told(command.standing)
+            case DeviceLogged():
+                outcome = outcomes.logged(command.standing, event.code, event.description)
+        if outcome is not None:
+            self._step(command, outcome, event.received_at)
+            if outcome.is_wrong and outcome.is_ended and command.kind != "custom":
+                self._send_again(command, outcome)
+
+    def _adopt(
+        self, display: Display, event: DownlinkTransmitted | DownlinkAcknowledged, item: str
+    ) -> CommandRow | None:
+        """An item that nobody recorded: the command of this display that was about to be handed over, if one was.
+
+        Its sender may be about to record it, and finds it done; or it is gone, and this is the record.
+        """
+        command = self._unrecorded.get(display.key)
+        if command is None or command.tried_at is None or event.received_at < command.tried_at:
+            return None
+        del self._unrecorded[display.key]
+        command.queue_item_id, command.sent_at = item, command.sent_at or command.tried_at
+        self._by_item[item] = self._changed[command.id] = command
+        if not (display.claim and display.claimed_until and display.claimed_until > self._now):
+            self._steps.append(_step(command, event.received_at, DownlinkStatus.SENT, "found out when it was on air"))
+            display = msgspec.structs.replace(display, claim=None, claimed_until=None, due_at=self._now)
+        if command.kind != "custom":
+            self._states[display.key] = command
+            display = msgspec.structs.replace(
+                display,
+                sent_version=command.version or 0,
+                shown_payload=command.payload,
+                sent_at=command.sent_at,
+                is_right=None,
+            )
+        elif command.f_port == display.desired_f_port:
+            display = truth.forgotten(display, self._now)
+        self._displays[display.key] = display
+        return command
+
+    def _send_again(self, command: CommandRow, outcome: Outcome) -> None:
+        """A state that did not arrive: once more, if that can help. What is desired by now is sent anyway."""
+        display = self._displays[command.key]
+        if command.version != display.sent_version or not truth.is_current(display):
+            return
+        self._displays[command.key] = truth.lost(
+            display, command.sent_at, self._now, self._rules, can_help=outcome.can_help
+        )
+
+    def _step(self, command: CommandRow, outcome: Outcome, at: datetime) -> None:
+        command.status = outcome.status
+        if outcome.is_wrong:
+            command.last_error = outcome.detail
+        if outcome.is_ended and command.ended_at is None:
+            command.ended_at = self._now
+        if outcome.status is DownlinkStatus.ACKNOWLEDGED and command.acknowledged_at is None:
+            command.acknowledged_at = at
+        self._changed[command.id] = command
+        self._steps.append(_step(command, at, outcome.status, outcome.detail))
+        self._counts["step", outcome.status] += 1
+
+    def _aired(self, key: DisplayKey) -> Aired | None:
+        state = self._states.get(key)
+        return Aired(state.payload, state.on_air_at) if state is not None else None
+
+    async def write(self, connection: Connection) -> None:
+        """Write what changed, and wake the senders if something is due by it."""
+        await store.write_commands(connection, list(self._changed.values()))
+        await add_steps(connection, self._steps)
+        changed = [one for key, one in self._displays.items() if one != self._as_stored[key]]
+        await store.write_displays(connection, changed)
+        await tell_alerts(connection, self._alerts)
+        if any(one.due_at != self._as_stored[one.key].due_at for one in changed):
+            await wake(connection)
+
+    def count(self) -> None:
+        """Count what happened, once it is committed."""
+        for (what, name), number in self._counts.items():
+            (metrics.REPORTS if what == "report" else metrics.OUTCOMES).labels(name).inc(number)
+        for alert in self._alerts:
+            metrics.ALERTS.labels("opened" if alert.is_open else "closed").inc()
+
+
+def _step(command: CommandRow, at: datetime, status: DownlinkStatus, detail: str) -> Step:
+    return Step(tenant_id=command.tenant_id, downlink_id=command.id, at=at, status=status, detail=detail)
