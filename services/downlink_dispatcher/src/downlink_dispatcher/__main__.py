@@ -10,10 +10,10 @@ from nats.errors import Error as NatsError
 
 from downlink_dispatcher import SCHEMA, SERVICE, metrics
 from downlink_dispatcher.commands.desk import open_desk
+from downlink_dispatcher.network.opening import open_network
 from downlink_dispatcher.settings import Settings
-from downlink_dispatcher.space_events import SpaceEvents
 from downlink_dispatcher.wishing import Wishing
-from parking_chassis.batch_subscriber import BatchSubscriber
+from downlink_dispatcher.work import Work
 from parking_chassis.command_desk import broker_check
 from parking_chassis.health import Health, serve_health
 from parking_chassis.logs import configure_logs
@@ -22,34 +22,39 @@ from parking_chassis.outbox import OutboxRelay
 from parking_chassis.postgres import database_check, open_pool
 from parking_chassis.process import run_service, running
 from parking_codecs.registry import load_registry
-from parking_contracts.streams import SPACES
 
 
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
-    """Open what the service stands on, then answer commands and follow spaces until `stop`."""
+    """Open what the service stands on, then follow spaces and devices, send, and answer commands until `stop`."""
     wishing = Wishing(load_registry(), request_reports=settings.display_request_reports)
     pool = await open_pool(settings, role=SERVICE)
     health = Health(SERVICE, version("downlink-dispatcher"))
     health.add_check("database", lambda: database_check(pool))
     health.add_check("nats", not_connected_yet)
-    async with serve_health(health, settings):
+    health.add_warning("codecs", wishing.complaints)
+    async with serve_health(health, settings), open_network(settings, pool) as network:
+        health.add_warning("chirpstack", network.check)
         nats = await connect_nats_unless(stop, settings.nats_url, name=SERVICE)
         if nats is None:
             await pool.close()
             return
         health.add_check("nats", nats_check(nats))
         metrics.NATS_CONNECTED.set_function(lambda: nats.is_connected)
-        relay = OutboxRelay(pool, nats, schema=SCHEMA, source=f"/{SERVICE}")
-        spaces = BatchSubscriber(SERVICE, nats, SPACES, SpaceEvents(pool, wishing).take)
-        broker = await open_desk(settings, pool, wishing)
+        # Of their own, so that what clients ask for and what displays wait for do not hold each other up.
+        commands = await open_pool(settings, role=SERVICE)
+        broker = await open_desk(settings, commands, wishing)
         health.add_check("commands", broker_check(broker))
+        work = Work(settings, pool, nats, wishing, network)
+        for name, check in work.warnings():
+            health.add_warning(name, check)
         try:
-            async with running(relay.run()):
-                await spaces.run(stop)
+            async with running(OutboxRelay(pool, nats, schema=SCHEMA, source=f"/{SERVICE}").run(), *work.beside(stop)):
+                await work.run(stop)
         finally:
             with contextlib.suppress(NatsError):  # a broker that is away cannot be told goodbye
                 await broker.stop()
             await nats.close()
+            await commands.close()
             await pool.close()
 
 

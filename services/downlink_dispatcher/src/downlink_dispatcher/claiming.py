@@ -14,8 +14,9 @@ from uuid import UUID, uuid4
 import msgspec
 
 from downlink_dispatcher import metrics
-from downlink_dispatcher.domain.buckets import Limits, Purse, keys_of
+from downlink_dispatcher.domain.buckets import Purse, keys_of
 from downlink_dispatcher.domain.display import Display
+from downlink_dispatcher.domain.rules import SendingRules
 from downlink_dispatcher.domain.turns import Rest, Send, Settle, Turn, Waiting, next_turn
 from downlink_dispatcher.network.transport import Item
 from downlink_dispatcher.store import buckets, claims
@@ -25,15 +26,6 @@ from parking_chassis.postgres import Connection
 # A round looks at more displays than it may send to, since most may have to wait for tokens.
 LOOKED_AT_PER_SEND = 4
 NOT_OURS = timedelta(seconds=60)
-
-
-class Rules(msgspec.Struct, frozen=True):
-    """What a claim goes by."""
-
-    limits: Limits
-    spacing: timedelta
-    time_to_live: timedelta
-    lease: timedelta
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +55,7 @@ class _Chosen(msgspec.Struct, frozen=True):
     token_keys: tuple[str, ...]
 
 
-async def claim_due(connection: Connection, rules: Rules, limit: int) -> Round:
+async def claim_due(connection: Connection, rules: SendingRules, limit: int) -> Round:
     """Take what is due and may be sent, `limit` downlinks at most, inside the caller's transaction."""
     due = await claims.take_due(connection, limit * LOOKED_AT_PER_SEND)
     if due is None:
@@ -98,7 +90,7 @@ async def claim_due(connection: Connection, rules: Rules, limit: int) -> Round:
     return Round(tuple(claimed), next_due_seconds=await claims.next_due_seconds(connection))
 
 
-def _turn(display: Display, queue: Queue, now: datetime, rules: Rules) -> Turn:
+def _turn(display: Display, queue: Queue, now: datetime, rules: SendingRules) -> Turn:
     turn = next_turn(display, queue.head, queue.state, now, rules.spacing)
     if isinstance(turn, Send) and queue.application_id is None:
         # Wished while it was its tenant's, and no longer: the sweep takes the wish back.
@@ -107,7 +99,7 @@ def _turn(display: Display, queue: Queue, now: datetime, rules: Rules) -> Turn:
 
 
 async def _pay(
-    connection: Connection, ready: Sequence[_Chosen], rules: Rules, now: datetime, limit: int
+    connection: Connection, ready: Sequence[_Chosen], rules: SendingRules, now: datetime, limit: int
 ) -> tuple[list[_Chosen], list[Decision]]:
     """Take tokens for those that wait longest; who gets none is due when there should be one."""
     if not ready:
@@ -134,7 +126,7 @@ def _waits_since(one: _Chosen) -> datetime:
 
 
 async def _with_rows(
-    connection: Connection, chosen: Sequence[_Chosen], rules: Rules, now: datetime
+    connection: Connection, chosen: Sequence[_Chosen], rules: SendingRules, now: datetime
 ) -> list[tuple[_Chosen, Waiting]]:
     """What goes out, each with its row; a state that has none yet gets one."""
     tried = [(one.display.tenant_id, one.waiting.id) for one in chosen if one.waiting is not None]

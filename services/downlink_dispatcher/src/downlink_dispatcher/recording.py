@@ -21,7 +21,7 @@ from downlink_dispatcher import SCHEMA, SERVICE, metrics
 from downlink_dispatcher.claiming import Claim
 from downlink_dispatcher.domain.buckets import Limits
 from downlink_dispatcher.domain.display import Display
-from downlink_dispatcher.domain.retries import Retries
+from downlink_dispatcher.domain.rules import SendingRules
 from downlink_dispatcher.store import buckets, results
 from downlink_dispatcher.store.alerts import tell_alerts
 from downlink_dispatcher.store.displays import lock_displays
@@ -83,9 +83,7 @@ class _Ledger:
         self.steps.append(Step(tenant_id=tenant_id, downlink_id=downlink_id, at=self.now, status=status, detail=detail))
 
 
-async def record(
-    connection: Connection, outcomes: Sequence[tuple[Claim, Outcome]], limits: Limits, retries: Retries
-) -> bool:
+async def record(connection: Connection, outcomes: Sequence[tuple[Claim, Outcome]], rules: SendingRules) -> bool:
     """Write what came of these, inside the caller's transaction; whether one of the displays is due again."""
     locked = await lock_displays(connection, [claim.display.key for claim, _ in outcomes])
     held = {display.key: display for display in locked}
@@ -101,11 +99,11 @@ async def record(
             case Waits():
                 _waits(ledger, claim, outcome)
             case Refused(reason):
-                pause = retries.pause_after(claim.row.attempts + 1, random.random())  # noqa: S311  jitter
+                pause = rules.retries.pause_after(claim.row.attempts + 1, random.random())  # noqa: S311  jitter
                 _refused(ledger, claim, reason, pause)
     if not ledger.rows:
         return False
-    await _write(connection, ledger, limits)
+    await _write(connection, ledger, rules.limits)
     return await results.write_displays(connection, ledger.displays)
 
 

@@ -18,8 +18,8 @@ from datetime import timedelta
 
 import structlog
 
-from downlink_dispatcher.claiming import Claim, Round, Rules, claim_due
-from downlink_dispatcher.domain.retries import Retries
+from downlink_dispatcher.claiming import Claim, Round, claim_due
+from downlink_dispatcher.domain.rules import SendingRules
 from downlink_dispatcher.network.transport import DeviceDeniedError, EnqueueFailedError, NetworkAwayError, Transport
 from downlink_dispatcher.recording import Handed, Outcome, Refused, Waits, record
 from downlink_dispatcher.store.displays import CHANNEL
@@ -38,11 +38,10 @@ LONGEST_PAUSE_SECONDS = 5.0
 class Sender:
     """One process's share of what is to be sent; `at_once` downlinks are under way at most."""
 
-    def __init__(self, pool: Pool, transport: Transport, rules: Rules, retries: Retries, *, at_once: int) -> None:
+    def __init__(self, pool: Pool, transport: Transport, rules: SendingRules, *, at_once: int) -> None:
         self._pool = pool
         self._transport = transport
         self._rules = rules
-        self._retries = retries
         self._at_once = at_once
         self._under_way: set[asyncio.Task[None]] = set()
         self._outcomes: list[tuple[Claim, Outcome]] = []
@@ -186,7 +185,7 @@ class Sender:
 
     async def _record_transaction(self, outcomes: Sequence[tuple[Claim, Outcome]]) -> None:
         async with self._pool.acquire() as connection, connection.transaction():
-            is_more_due = await record(connection, outcomes, self._rules.limits, self._retries)
+            is_more_due = await record(connection, outcomes, self._rules)
         if is_more_due:
             self._due.set()
 

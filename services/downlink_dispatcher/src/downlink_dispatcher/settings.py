@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 
+from downlink_dispatcher.domain.buckets import Limits
+from downlink_dispatcher.domain.retries import Retries
+from downlink_dispatcher.domain.rules import SendingRules
 from parking_chassis.settings import DatabaseSettings, ServiceSettings
 
 
@@ -27,8 +31,25 @@ class LimitSettings(ServiceSettings):
     downlink_lease_seconds: float = Field(
         default=20.0, ge=1, description="after so long another replica takes over what a dead one was sending"
     )
+    display_spacing_seconds: float = Field(
+        default=0.1, ge=0, description="shortest time between two states sent to one display; what flickers is skipped"
+    )
     downlinks_at_once: int = Field(default=16, ge=1, le=256, description="downlinks handed over at the same time")
     keep_downlinks_days: float = Field(default=90.0, gt=0, description="how long the history of commands is kept")
+
+    def sending_rules(self) -> SendingRules:
+        """What goes out, and when."""
+        return SendingRules(
+            limits=Limits(self.downlinks_per_minute_per_gateway, self.downlinks_per_minute_per_tenant),
+            spacing=timedelta(seconds=self.display_spacing_seconds),
+            time_to_live=timedelta(seconds=self.downlink_ttl_seconds),
+            lease=timedelta(seconds=self.downlink_lease_seconds),
+            retries=Retries(
+                attempts=self.downlink_attempts,
+                first=timedelta(seconds=self.downlink_retry_seconds),
+                longest=timedelta(seconds=self.downlink_retry_longest_seconds),
+            ),
+        )
 
 
 class TruthSettings(LimitSettings):

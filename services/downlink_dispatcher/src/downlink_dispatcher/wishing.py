@@ -30,6 +30,10 @@ class Wishing:
         self.registry = registry
         self._request_reports = request_reports
 
+    async def complaints(self) -> str | None:
+        """A health warning: the codecs that could not be used."""
+        return "; ".join(self.registry.errors) or None
+
     async def wish_for_spaces(
         self, connection: Connection, spaces: Collection[store.SpaceKey], sites: Collection[store.SiteKey] = ()
     ) -> int:

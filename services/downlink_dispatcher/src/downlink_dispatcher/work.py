@@ -1,0 +1,63 @@
+"""Everything that a replica does, put together: what it follows, what it does by the clock, what it sends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Iterator
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from downlink_dispatcher import SERVICE, metrics
+from downlink_dispatcher.device_events import DeviceEvents
+from downlink_dispatcher.domain import truth
+from downlink_dispatcher.network.opening import Network
+from downlink_dispatcher.sending import Sender
+from downlink_dispatcher.settings import Settings
+from downlink_dispatcher.space_events import SpaceEvents
+from downlink_dispatcher.store.backlog import count_backlog
+from downlink_dispatcher.sync import Sync
+from downlink_dispatcher.wishing import Wishing
+from parking_chassis.batch_subscriber import BatchSubscriber
+from parking_chassis.clock import every
+from parking_chassis.health import Check
+from parking_chassis.postgres import Pool
+from parking_contracts.streams import DEVICES, SPACES
+
+if TYPE_CHECKING:
+    from nats.aio.client import Client
+
+BACKLOG_SECONDS = 5.0
+
+
+class Work:
+    """One replica's share."""
+
+    def __init__(self, settings: Settings, pool: Pool, nats: Client, wishing: Wishing, network: Network) -> None:
+        mending = truth.Rules(settings.display_mend_attempts, timedelta(seconds=settings.display_mend_seconds))
+        self._pool = pool
+        self._spaces = BatchSubscriber(SERVICE, nats, SPACES, SpaceEvents(pool, wishing).take)
+        self._devices = BatchSubscriber(SERVICE, nats, DEVICES, DeviceEvents(pool, wishing.registry, mending).take)
+        self._sender = Sender(pool, network.transport, settings.sending_rules(), at_once=settings.downlinks_at_once)
+        self._sync = Sync(pool, network.chirpstack, settings) if network.chirpstack is not None else None
+
+    def warnings(self) -> Iterator[tuple[str, Check]]:
+        """Health warnings, by name."""
+        if self._sync is not None:
+            yield "sync", self._sync.check
+
+    def beside(self, stop: asyncio.Event) -> Iterator[Coroutine[Any, Any, None]]:
+        """What may end at any moment."""
+        yield every(BACKLOG_SECONDS, stop, self._measure)
+        if self._sync is not None:
+            yield self._sync.run()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Follow and send until `stop`; what is in hand is finished."""
+        await asyncio.gather(self._spaces.run(stop), self._devices.run(stop), self._sender.run(stop))
+
+    async def _measure(self) -> None:
+        async with self._pool.acquire() as connection:
+            backlog = await count_backlog(connection)
+        for status, count in backlog.commands.items():
+            metrics.QUEUE.labels(status).set(count)
+        metrics.DISPLAYS_DUE.set(backlog.displays_due)
