@@ -5,6 +5,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 async def test_something(signs: Signs): ...
 """
 
+import hashlib
 import itertools
 import tempfile
 from collections.abc import AsyncIterator
@@ -14,6 +15,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
+import httpx
 import msgspec
 import pytest_asyncio
 from nats.aio.client import Client
@@ -27,6 +29,8 @@ from stack.service_process import Service
 
 LIGHT, SIGN, RGB = "Kuando Busylight", "Heltec Class C Sign", "Generic RGB"
 GATEWAY = "0016c001f153a14c"
+SECRET = "s" * 43
+SECRET_SHA256 = hashlib.sha256(SECRET.encode()).digest()
 _numbers = itertools.count(1)
 
 
@@ -156,3 +160,64 @@ async def signposts(postgres_server: Any, migrated_template: str, nats_pool: Any
 async def signs(signposts: Signposts) -> Signs:
     """A tenant with a bound application and a site."""
     return await signposts.town()
+
+
+@dataclass
+class Signboard:
+    """A gateway in front of the dispatcher, and who may ask it: by default the admin of a tenant with displays."""
+
+    signposts: Signposts
+    signs: Signs
+    http: httpx.AsyncClient
+
+    async def key(self, *scopes: str, tenant_id: UUID | None = None, admin: bool = False) -> dict[str, str]:
+        """The headers of a new key with these scopes."""
+        key_id = f"signkey{next(_numbers):05d}"
+        await self.signs.sql.execute(
+            "INSERT INTO gateway.api_keys (tenant_id, id, name, secret_sha256, scopes, platform_admin) "
+            "VALUES ($1, $2, 'test', $3, $4, $5)",
+            *(tenant_id or self.signs.tenant_id, key_id, SECRET_SHA256, list(scopes), admin),
+        )
+        return {"X-API-Key": f"pk_{key_id}_{SECRET}"}
+
+    async def get(self, path: str, **query: Any) -> Any:
+        """What is answered, which must be 200."""
+        answer = await self.http.get(path, params=query)
+        assert answer.status_code == httpx.codes.OK, answer.text
+        return answer.json()
+
+    async def send(self, dev_eui: str, **body: Any) -> dict[str, Any]:
+        """A downlink of a client's own, which must be taken."""
+        answer = await self.http.post(f"/api/v6/devices/{dev_eui}/downlinks", json=body)
+        assert answer.status_code == httpx.codes.CREATED, answer.text
+        made: dict[str, Any] = answer.json()
+        return made
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def signpost_gateway(signposts: Signposts) -> AsyncIterator[Service]:
+    """A gateway beside the module's dispatcher."""
+    environment = {
+        "PARKSTREAM_DATABASE_URL": signposts.database_url,
+        "PARKSTREAM_NATS_URL": signposts.nats_url,
+        "PARKSTREAM_RATE_LIMIT_READS_PER_SECOND": "0",
+        "PARKSTREAM_RATE_LIMIT_WRITES_PER_SECOND": "0",
+    }
+    with tempfile.TemporaryDirectory(prefix="parkstream-signposts-") as logs:
+        gateway = Service("api_gateway", environment, Path(logs) / "gateway.log")
+        try:
+            await gateway.start()
+            yield gateway
+        finally:
+            if gateway.process is not None:
+                gateway.stop()
+            print(f"--- log of the gateway\n{child.last_lines(gateway.log, 200)}")  # noqa: T201  pytest shows it
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def board(signposts: Signposts, signpost_gateway: Service) -> AsyncIterator[Signboard]:
+    """A new tenant, asked for by a key of its own with every right in it."""
+    async with httpx.AsyncClient(base_url=signpost_gateway.url, trust_env=False, timeout=20) as http:
+        board = Signboard(signposts, await signposts.town(), http)
+        http.headers.update(await board.key("*"))
+        yield board
