@@ -39,7 +39,7 @@ GATEWAY_TYPE = "parkstream.gateway.synced.v1"
 LOOK_SECONDS = 1.0
 # Between the beginnings of two rounds, whoever asks; and after one that failed.
 SHORTEST_SECONDS = 3.0
-AGAIN_SECONDS = 10.0
+AGAIN_SECONDS = 5.0
 METRICS_AT_ONCE = 8
 # As many rounds late, the figures are too old to be believed without a word.
 ROUNDS_LATE = 3
