@@ -30,6 +30,7 @@ STAND_IN = """
 import http.server, os
 port = os.environ["PARKSTREAM_HTTP_PORT" if __package__ == "api_gateway" else "PARKSTREAM_HEALTH_PORT"]
 assert bool(os.environ["PARKSTREAM_BOOTSTRAP_API_KEY"]) == (__package__ == "api_gateway")
+assert bool(os.environ["PARKSTREAM_CHIRPSTACK_TOKEN"]) == (__package__ == "downlink_dispatcher")
 print("serving", __package__, flush=True)
 class Ready(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
@@ -133,10 +134,11 @@ async def test_what_dies_is_restarted_and_ctrl_c_ends_everything(platform: Platf
     for secret in (platform.data_dir / "secrets").iterdir():
         assert secret.stat().st_mode & 0o777 == 0o600
     children = platform.children()
-    programs = ("occupancy_engine", "bin/postgres", "data/nats/nats.conf", "data/mqtt/nats.conf")
+    double = "parking_simulator.chirpstack"
+    programs = ("occupancy_engine", double, "bin/postgres", "data/nats/nats.conf", "data/mqtt/nats.conf")
     for victim in [named(children, program) for program in programs]:
         victim.kill()
-    for name in ("occupancy_engine", "postgres", "nats", "mqtt"):
+    for name in ("occupancy_engine", "chirpstack", "postgres", "nats", "mqtt"):
         await eventually(platform.says(f"{name} ended (signal 9); starting it again in 1 s"))
     await eventually(platform.says("serving occupancy_engine", times=2))
 
@@ -156,7 +158,7 @@ async def test_what_dies_is_restarted_and_ctrl_c_ends_everything(platform: Platf
     await eventually(lambda: platform.run("doctor").returncode == 0, timeout=30, message=platform.run("doctor").stdout)
     assert platform.run("migrate").stdout == "database: up to date\nstreams: up to date\n"
     everyone = platform.children()
-    assert len(everyone) >= len(SERVICES) + 3
+    assert len(everyone) >= len(SERVICES) + 4
     began = time.monotonic()
     up.send_signal(signal.SIGINT)
     assert up.wait(10) == 0
