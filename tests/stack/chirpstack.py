@@ -9,17 +9,19 @@
 
 import itertools
 import uuid
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any, Protocol
 
 import pytest
+from chirpstack_api import api
 from grpc import aio
 
 from parking_simulator.chirpstack import (
     Application,
     ChirpStackDouble,
     DeviceProfile,
+    DisplayOnAir,
     Gateway,
     Network,
     NetworkDevice,
@@ -27,6 +29,7 @@ from parking_simulator.chirpstack import (
 )
 from parking_simulator.chirpstack.displays import SimulatedDisplay
 from parking_simulator.chirpstack.network import DeviceClass
+from parking_simulator.chirpstack_events import Event, LogEvent
 from stack.servers import NatsAccount
 
 TENANT_ID = "52f14cd4-c6f1-4fbd-8f87-4025e1d49242"
@@ -130,3 +133,32 @@ class Client:
                 return await getattr(self._service(channel), method)(request, metadata=self._metadata, timeout=10)
 
         return ask
+
+
+async def enqueue(double: ChirpStackDouble, dev_eui: str, data: bytes, f_port: int = 15, **given: Any) -> str:
+    """Queue a downlink over gRPC (`flush`, `confirmed`, `expires_at`, `id`, ...); the id that ChirpStack gave it."""
+    flush = given.pop("flush", False)
+    item = api.DeviceQueueItem(**{"dev_eui": dev_eui, "f_port": f_port, "data": data, **given})
+    request = api.EnqueueDeviceQueueItemRequest(queue_item=item, flush_queue=flush)
+    return (await call(double, api.DeviceServiceStub).Enqueue(request)).id
+
+
+def told(double: ChirpStackDouble, kind: type, item_id: str) -> Callable[[], list[Any]]:
+    """A function that finds the events of one kind about a queue item."""
+
+    def find() -> list[Any]:
+        return [one for one in double.events if isinstance(one, kind) and _item_of(one) == item_id]
+
+    return find
+
+
+def only(double: ChirpStackDouble) -> DisplayOnAir:
+    """The display of a double that has one."""
+    (display,) = double.displays.values()
+    return display
+
+
+def _item_of(event: Event) -> str | None:
+    if isinstance(event, LogEvent):
+        return event.context.get("queue_item_id")
+    return getattr(event, "queue_item_id", None)
