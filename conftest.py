@@ -14,6 +14,7 @@ pytest_plugins = [
     "stack.hooked_streets",
     "stack.chirpstack",
     "stack.signposts",
+    "stack.display_street",
 ]
 
 
