@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-EUI = "70b3d57ed0061a2b"
+EUI, DISPLAY, GATEWAY = "70b3d57ed0061a2b", "2020200000000001", "0016c001f153a14c"
 NOW = datetime.now(UTC).replace(microsecond=0)
 MINUTE = timedelta(minutes=1)
 
@@ -121,6 +121,36 @@ async def paint(put, space_id: uuid.UUID) -> None:
     await put(CHANGES, **change(space_id, 4, at, **asked))
 
 
+async def show(put, space_id: uuid.UUID) -> uuid.UUID:
+    """The space's new state on its way to its display, and a client's own bytes that never arrived."""
+    shown, own = uuid.UUID(int=8), uuid.UUID(int=9)
+    sent = {"dev_eui": DISPLAY, "space_id": space_id, "f_port": 15, "expires_at": NOW + 60 * MINUTE}
+    red = {"command": "colour", "red": 255, "green": 0, "blue": 0}
+    await put(
+        "downlink.downlinks",
+        **sent,
+        id=shown,
+        kind="state",
+        payload=bytes.fromhex("ff0000ff00"),
+        command=json.dumps(red),
+        cause=f"space:{space_id}:3",
+        gateway_id=GATEWAY,
+        f_cnt_down=17,
+        created_at=NOW - 20 * MINUTE,
+    )
+    await put("downlink.downlinks", **sent, id=own, kind="custom", payload=b"\x05\x01", created_at=NOW - 19 * MINUTE)
+    for downlink_id, minutes, status, detail in (
+        (shown, 20, "sent", ""),
+        (shown, 19, "transmitted", ""),
+        (own, 19, "queued", "by user:1"),
+        (shown, 18, "acknowledged", "it reports the same"),
+        (own, 3, "expired", ""),
+    ):
+        at = NOW - minutes * MINUTE
+        await put("downlink.downlink_steps", downlink_id=downlink_id, at=at, status=status, detail=detail)
+    return shown
+
+
 @pytest.fixture
 async def story(space_id, put) -> uuid.UUID:
     """Booked, held, arrived, overridden with a reason, departed; and an alert in between."""
@@ -157,6 +187,37 @@ async def test_a_story_is_told_from_its_end_to_its_beginning(api, story) -> None
     assert told["items"][11]["references"]["reservation_id"] == str(uuid.UUID(int=7))
     assert told["items"][6]["why"] == "no such port"
     assert "driver@example.com" not in json.dumps(told)
+
+
+async def test_what_the_display_was_told_is_part_of_the_story(api, registry, tenant_id, space_id, put) -> None:
+    await park(put, space_id)
+    shown = await show(put, space_id)
+    path = f"/api/v6/spaces/{space_id}/timeline"
+    told = (await api.get(path)).json()["items"]
+    assert [(one["kind"], one["what"], one["why"]) for one in told] == [
+        ("departure", "the vehicle departed", ""),
+        ("downlink", "downlink expired: 0501 on port 15", ""),
+        ("downlink", "downlink acknowledged: colour FF0000", "it reports the same"),
+        ("downlink", "downlink queued: 0501 on port 15", "by user:1"),
+        ("downlink", "downlink on air: colour FF0000", f"by gateway {GATEWAY}, as frame 17"),
+        ("downlink", "downlink handed to the network server: colour FF0000", ""),
+        ("change", "shown as occupied instead of reserved", "sensor sees a vehicle"),
+        ("arrival", "a vehicle arrived", ""),
+        ("uplink", "the sensor says occupied", ""),
+    ]
+    on_air = told[4]
+    assert (on_air["references"]["downlink_id"], on_air["references"]["dev_eui"]) == (str(shown), DISPLAY)
+    assert on_air["details"].items() >= {"gateway_id": GATEWAY, "f_cnt_down": 17, "payload": "ff0000ff00"}.items()
+    pages, cursor = [], None
+    while not pages or cursor:
+        page = (await api.get(path, params={"limit": 2} | ({"cursor": cursor} if cursor else {}))).json()
+        pages, cursor = pages + page["items"], page["next_cursor"]
+    assert pages == told
+    key = {"X-API-Key": await registry.key(tenant_id, "spaces:read", "devices:read")}
+    assert "downlink" not in {one["kind"] for one in (await api.get(path, headers=key)).json()["items"]}
+    only = {"X-API-Key": await registry.key(tenant_id, "spaces:read", "downlinks:read")}
+    assert (await api.get(path, headers=only)).json()["items"][0]["kind"] == "departure"
+    assert len((await api.get(path, headers=only)).json()["items"]) == len(told) - 1
 
 
 @pytest.mark.parametrize("limit", [1, 2, 5])

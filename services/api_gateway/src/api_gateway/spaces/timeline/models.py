@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from api_gateway.http.cursors import NextCursor
 
-EntryKind = Literal["command", "uplink", "arrival", "departure", "reservation", "change", "alert"]
+EntryKind = Literal["command", "uplink", "arrival", "departure", "reservation", "change", "alert", "downlink"]
 
 
 class References(BaseModel):
@@ -24,6 +24,7 @@ class References(BaseModel):
     stay_id: UUID | None = None
     reservation_id: UUID | None = None
     alert_id: UUID | None = None
+    downlink_id: UUID | None = None
 
 
 class Entry(BaseModel):
@@ -31,7 +32,8 @@ class Entry(BaseModel):
 
     kind: EntryKind = Field(
         description="`command`: somebody asked; `uplink`: its sensor spoke; `arrival`, `departure`: a vehicle moved, "
-        "as its stays tell; `reservation`: a step of one; `change`: something else is shown; `alert`: of its device"
+        "as its stays tell; `reservation`: a step of one; `change`: something else is shown; `alert`: of its device; "
+        "`downlink`: a step of one to its display"
     )
     at: datetime = Field(description="when: of an uplink its receipt, of a stay when it happened")
     what: str = Field(description="in words", examples=["shown as occupied instead of free"])

@@ -16,8 +16,9 @@ from parking_chassis.postgres import Connection
 
 Rows = Sequence[asyncpg.Record]
 Place = tuple[datetime, int, str]
-# Reservations and alerts have steps of several times: so many of the newest by their beginning are looked at.
+# Reservations, alerts and downlinks have steps of several times: so many of the newest by their beginning are read.
 _MOST_NOUNS = 1000
+_MOST_STEPS = 100
 
 # $1 tenant, $2 space, $3 since, ($4, $5, $6) the place behind which to go on, $7 how many, $8 the kinds left out.
 _TIMELINE = f"""
@@ -86,10 +87,28 @@ _TIMELINE = f"""
             ('closed', closed_at, NULL, '')
         ) AS turn (event, at, caller, note)
         WHERE turn.at >= $3 AND (turn.at, 5, a.id::text || turn.event) < ($4, $5, $6)
+    ), downlinks AS (
+        SELECT step.at, 6 AS rank, lpad(step.n::text, 19, '0') AS key, 'downlink' AS kind,
+               jsonb_build_object('downlink_id', d.id, 'dev_eui', d.dev_eui, 'status', step.status,
+                                  'detail', step.detail, 'downlink_kind', d.kind, 'command', d.command,
+                                  'f_port', d.f_port, 'payload', encode(d.payload, 'hex'), 'cause', d.cause,
+                                  'gateway_id', CASE WHEN step.status = 'transmitted' THEN d.gateway_id END,
+                                  'f_cnt_down', CASE WHEN step.status = 'transmitted' THEN d.f_cnt_down END) AS facts
+        FROM (
+            SELECT * FROM downlink.downlink_directory
+            WHERE tenant_id = $1 AND space_id = $2 AND created_at <= $4 ORDER BY created_at DESC LIMIT {_MOST_NOUNS}
+        ) d
+        -- bounded, so that each downlink's few steps are looked up by their key whatever the planner knows of the table
+        CROSS JOIN LATERAL (
+            SELECT n, at, status, detail FROM downlink.step_history
+            WHERE tenant_id = $1 AND downlink_id = d.id ORDER BY n LIMIT {_MOST_STEPS}
+        ) step
+        WHERE step.at >= $3 AND (step.at, 6, lpad(step.n::text, 19, '0')) < ($4, $5, $6)
     )
     SELECT * FROM (
         SELECT * FROM commands UNION ALL SELECT * FROM uplinks UNION ALL SELECT * FROM stays
         UNION ALL SELECT * FROM reservations UNION ALL SELECT * FROM changes UNION ALL SELECT * FROM alerts
+        UNION ALL SELECT * FROM downlinks
     ) everything
     WHERE kind <> ALL($8::text[]) ORDER BY at DESC, rank DESC, key DESC LIMIT $7
 """  # noqa: S608  the constant above

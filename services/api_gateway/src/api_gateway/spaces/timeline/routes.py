@@ -27,7 +27,12 @@ BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
 END = datetime(9999, 12, 31, tzinfo=UTC)
 BEFORE_ALL = (-1, "")
 # What has a right of its own where it is asked for by itself.
-RIGHTS: dict[EntryKind, str] = {"uplink": "devices:read", "reservation": "reservations:read", "alert": "alerts:read"}
+RIGHTS: dict[EntryKind, str] = {
+    "uplink": "devices:read",
+    "reservation": "reservations:read",
+    "alert": "alerts:read",
+    "downlink": "downlinks:read",
+}
 
 
 @router.get("/{space_id}/timeline", responses=READ_ONE)
@@ -45,9 +50,10 @@ async def show_timeline(
     """Everything that happened to the space as one explanation, the newest first.
 
     What its sensor said, the stays that follow from it, what was shown and which layer decided, steps of reservations,
-    who asked for what by which request, and the alerts of its devices. Uplinks reach back as far as readings are kept
-    (30 days by default), the rest as far as histories are (400 days). Uplinks, reservations and alerts are shown to
-    callers who may read devices, reservations and alerts.
+    who asked for what by which request, the alerts of its devices, and how far each downlink to its display came.
+    Uplinks reach back as far as readings are kept (30 days by default), downlinks 90 days, the rest as far as histories
+    are (400 days). Uplinks, reservations, alerts and downlinks are shown to callers who may read devices,
+    reservations, alerts and downlinks.
     """
     bound_to = ("timeline", caller.tenant_id, space_id)
     behind = read_cursor(cursor, tuple[Moment, int, str], *bound_to) or (until or END, *BEFORE_ALL)

@@ -28,6 +28,10 @@ _STEPS = {
     "no_show": "ended: nobody came",
     "active": "active",
 }
+_DOWNLINK_STEPS = {
+    "sent": "handed to the network server",
+    "transmitted": "on air",
+}
 
 
 def tell(row: Mapping[str, Any]) -> Entry:
@@ -36,7 +40,7 @@ def tell(row: Mapping[str, Any]) -> Entry:
     what, why = _TELLERS[row["kind"]](facts)
     references = _references(facts)
     named = references.model_dump(exclude_none=True).keys()
-    details = {name: value for name, value in facts.items() if name not in named and value not in {None, ""}}
+    details = {name: value for name, value in facts.items() if name not in named and value not in (None, "")}
     return Entry(kind=row["kind"], at=row["at"], what=what, why=why, references=references, details=details)
 
 
@@ -92,6 +96,26 @@ def _alert(facts: Facts) -> Words:
     return f"alert {facts['event']}: {facts['summary']}", facts["note"]
 
 
+def _downlink(facts: Facts) -> Words:
+    what = f"downlink {_DOWNLINK_STEPS.get(facts['status'], facts['status'])}: {_told(facts)}"
+    by = [f"by gateway {facts['gateway_id']}"] if facts["gateway_id"] is not None else []
+    by += [f"as frame {facts['f_cnt_down']}"] if facts["f_cnt_down"] is not None else []
+    return what, ", ".join(filter(None, [*by, facts["detail"]]))
+
+
+def _told(facts: Facts) -> str:
+    """What the display is told: a command by its values, else the bytes."""
+    command: Facts | None = facts["command"]
+    if command is None:
+        return f"{facts['payload']} on port {facts['f_port']}"
+    match command:
+        case {"command": "colour", "red": red, "green": green, "blue": blue}:
+            return f"colour {red:02X}{green:02X}{blue:02X}"
+        case {"command": name, "state": value} | {"command": name, "count": value}:
+            return f"{name} {value}"
+    return str(command["command"])
+
+
 _TELLERS: dict[str, Callable[[Facts], Words]] = {
     "command": _command,
     "uplink": _uplink,
@@ -100,4 +124,5 @@ _TELLERS: dict[str, Callable[[Facts], Words]] = {
     "reservation": _reservation,
     "change": _change,
     "alert": _alert,
+    "downlink": _downlink,
 }
