@@ -125,9 +125,11 @@ def _queue(row: asyncpg.Record) -> Queue:
     )
 
 
-def _waiting(row: asyncpg.Record | None) -> Waiting | None:
-    # A whole row that does not exist comes as one of nothing but NULLs.
-    return Waiting(**row) if row is not None and row["id"] is not None else None
+def _waiting(row: tuple[Any, ...] | None) -> Waiting | None:
+    # A row inside a row has no names; one that does not exist may come as nothing but NULLs.
+    if row is None or row[0] is None:
+        return None
+    return Waiting(**dict(zip(Waiting.__struct_fields__, row, strict=True)))
 
 
 async def write_decisions(connection: Connection, decisions: Sequence[Decision]) -> None:
