@@ -66,6 +66,7 @@ class ChirpStackDouble:
     first uplink of somebody else's device is heard, one after the other, and report by themselves from then on: a
     city that nobody simulates is silent.
 
+    tokens: the admin keys; change them to rotate one.
     enqueued: everything that was queued, in order, over gRPC and MQTT.
     refused: what came over MQTT and was not queued: topic and reason.
     events: everything published (a broker given or not).
@@ -90,6 +91,7 @@ class ChirpStackDouble:
     ) -> None:
         self.network = network
         self.token = token
+        self.tokens = {token}
         self.faults = Faults()
         self.timing = timing or Timing()
         self.enqueued: list[Enqueued] = []
@@ -100,7 +102,7 @@ class ChirpStackDouble:
         self._port = port
         self._tls = tls
         self._access = Access(
-            network=network, faults=self.faults, admin_tokens={token}, tenant_tokens=dict(tenant_tokens or {})
+            network=network, faults=self.faults, admin_tokens=self.tokens, tenant_tokens=dict(tenant_tokens or {})
         )
         self._downlinks = Downlinks(network, self.timing, self._emit, self._deliver)
         self.displays = {
