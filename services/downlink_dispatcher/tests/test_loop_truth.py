@@ -10,10 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from downlink_dispatcher.domain import stuck, truth
+from downlink_dispatcher.domain import alerting, truth
 from downlink_dispatcher.domain.display import Display
 from downlink_dispatcher.domain.reports import read_report
-from downlink_dispatcher.domain.truth import JOIN_ACCEPT, STUCK_PAUSE, Aired, Heard, Rules, Verdict, judge
+from downlink_dispatcher.domain.truth import (
+    GIVEN_UP_PAUSE,
+    JOIN_ACCEPT,
+    STUCK_PAUSE,
+    Aired,
+    Heard,
+    Rules,
+    Verdict,
+    judge,
+)
 from parking_codecs.registry import load_registry
 from parking_contracts.display import DisplayReported
 
@@ -104,7 +113,7 @@ def test_a_display_becomes_an_alert_once_and_the_alert_ends_when_it_is_right() -
     one, news = display(), []
     for step in (*[lambda d: truth.corrected(d, at(100), RULES)] * 6, truth.confirmed, truth.confirmed):
         before, one = one, step(one)
-        news.append(stuck.news(before, one, at(100)))
+        news.append(alerting.news(before, one, at(100)))
     told = [alert for alert in news if alert is not None]
     assert [alert.is_open for alert in told] == [True, False]
     assert (told[0].key, told[0].kind) == ("2020200000000001:display_stuck", "display_stuck")
@@ -149,8 +158,8 @@ def test_a_state_that_was_lost_is_sent_again_only_to_a_display_that_is_there() -
     heard = truth.heard(waiting, frame(90), "0016c001f153a14c")
     assert (heard.due_at, heard.gateway_id) == (at(90), "0016c001f153a14c")
     useless = truth.lost(there, at(9), at(60), RULES, can_help=False)
-    assert (useless.due_at, useless.failed_at) == (None, at(60))
-    assert truth.heard(useless, frame(90), None).due_at is None
+    assert (useless.due_at, useless.failed_at) == (at(60) + GIVEN_UP_PAUSE, at(60))
+    assert truth.heard(useless, frame(90), None).due_at == useless.due_at
 
 
 frames = st.builds(

@@ -14,7 +14,7 @@ from uuid import UUID
 import msgspec
 
 from downlink_dispatcher import metrics
-from downlink_dispatcher.domain import outcomes, stuck, truth
+from downlink_dispatcher.domain import alerting, outcomes, truth
 from downlink_dispatcher.domain.display import Display, DisplayKey
 from downlink_dispatcher.domain.outcomes import Outcome
 from downlink_dispatcher.domain.reports import read_report
@@ -73,9 +73,9 @@ class Feedback:
         displays: Iterable[Display],
         tenants: Tenants,
         *,
-        by_item: Iterable[CommandRow],
-        unrecorded: Iterable[CommandRow],
-        states: Iterable[CommandRow],
+        by_item: Iterable[CommandRow] = (),
+        unrecorded: Iterable[CommandRow] = (),
+        states: Iterable[CommandRow] = (),
         codecs: Mapping[str, DisplayCodec],
         rules: Rules,
         now: datetime,
@@ -98,6 +98,11 @@ class Feedback:
     def _one(self, row: CommandRow) -> CommandRow:
         """One row in memory for one in the table, however it was found."""
         return self._commands.setdefault(row.id, row)
+
+    @property
+    def held(self) -> list[DisplayKey]:
+        """The displays whose rows these are."""
+        return list(self._displays)
 
     def take(self, event: Event) -> None:
         """Apply one event."""
@@ -142,7 +147,7 @@ class Feedback:
                 concluded = truth.restarted(display, self._now, self._rules)
             case _:
                 return display
-        if (alert := stuck.news(display, concluded, self._now)) is not None:
+        if (alert := alerting.news(display, concluded, self._now)) is not None:
             self._alerts.append(alert)
         return concluded
 
@@ -176,7 +181,7 @@ class Feedback:
     ) -> CommandRow | None:
         """An item that nobody recorded: the command of this display that was about to be handed over, if one was.
 
-        Its sender may be about to record it, and finds it done; or it is gone, and this is the record.
+        Either its sender is about to record it, and needs only the row to tell; or it is gone, and this is the record.
         """
         command = self._unrecorded.get(display.key)
         if command is None or command.tried_at is None or event.received_at < command.tried_at:
@@ -184,11 +189,17 @@ class Feedback:
         del self._unrecorded[display.key]
         command.queue_item_id, command.sent_at = item, command.sent_at or command.tried_at
         self._by_item[item] = self._changed[command.id] = command
-        if not (display.claim and display.claimed_until and display.claimed_until > self._now):
-            self._steps.append(_step(command, event.received_at, DownlinkStatus.SENT, "found out when it was on air"))
-            display = msgspec.structs.replace(display, claim=None, claimed_until=None, due_at=self._now)
         if command.kind != "custom":
             self._states[display.key] = command
+        if not self._is_claimed(display):
+            self._record(display, command, event.received_at)
+        return command
+
+    def _record(self, display: Display, command: CommandRow, at: datetime) -> None:
+        """What its sender would have written, had it lived."""
+        self._steps.append(_step(command, at, DownlinkStatus.SENT, "found out when it was on air"))
+        display = msgspec.structs.replace(display, claim=None, claimed_until=None, due_at=self._now)
+        if command.kind != "custom":
             display = msgspec.structs.replace(
                 display,
                 sent_version=command.version or 0,
@@ -199,16 +210,46 @@ class Feedback:
         elif command.f_port == display.desired_f_port:
             display = truth.forgotten(display, self._now)
         self._displays[display.key] = display
-        return command
 
     def _send_again(self, command: CommandRow, outcome: Outcome) -> None:
         """A state that did not arrive: once more, if that can help. What is desired by now is sent anyway."""
         display = self._displays[command.key]
         if command.version != display.sent_version or not truth.is_current(display):
             return
+        if not outcome.can_help:
+            self._alerts.append(alerting.given_up(display, command.id, outcome.detail, self._now))
         self._displays[command.key] = truth.lost(
             display, command.sent_at, self._now, self._rules, can_help=outcome.can_help
         )
+
+    def expire(self, command: CommandRow) -> None:
+        """Its time to live is over. One that its sender has in hand at this moment is left to him."""
+        display = self._displays.get(command.key)
+        if display is None or self._is_claimed(display):
+            return
+        command = self._one(command)
+        if (outcome := outcomes.overdue(command.standing)) is not None:
+            self._step(command, outcome, self._now)
+            if command.kind != "custom":
+                self._send_again(command, outcome)
+
+    def forget(self, key: DisplayKey) -> None:
+        """What was sent to a display has not gone out for too long: the same once more, in its place."""
+        display = self._displays[key]
+        if truth.is_current(display):
+            self._displays[key] = truth.forgotten(display, self._now)
+
+    def rest(self, key: DisplayKey) -> None:
+        """A display without anything to show cannot show it wrongly: its alerts are over."""
+        display = self._displays[key]
+        if display.desired is not None:
+            return
+        if display.failed_at is not None:
+            self._alerts.append(alerting.recovered(display, self._now))
+        concluded = msgspec.structs.replace(truth.undisputed(display), failed_at=None)
+        if (alert := alerting.news(display, concluded, self._now)) is not None:
+            self._alerts.append(alert)
+        self._displays[key] = concluded
 
     def _step(self, command: CommandRow, outcome: Outcome, at: datetime) -> None:
         command.status = outcome.status
@@ -221,6 +262,10 @@ class Feedback:
         self._changed[command.id] = command
         self._steps.append(_step(command, at, outcome.status, outcome.detail))
         self._counts["step", outcome.status] += 1
+
+    def _is_claimed(self, display: Display) -> bool:
+        """Whether a sender has it in hand."""
+        return display.claim is not None and display.claimed_until is not None and display.claimed_until > self._now
 
     def _aired(self, key: DisplayKey) -> Aired | None:
         state = self._states.get(key)

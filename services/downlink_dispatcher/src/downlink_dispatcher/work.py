@@ -15,6 +15,7 @@ from downlink_dispatcher.sending import Sender
 from downlink_dispatcher.settings import Settings
 from downlink_dispatcher.space_events import SpaceEvents
 from downlink_dispatcher.store.backlog import count_backlog
+from downlink_dispatcher.sweeping import KEEP_HOUSE_SECONDS, Sweep
 from downlink_dispatcher.sync import Sync
 from downlink_dispatcher.wishing import Wishing
 from parking_chassis.batch_subscriber import BatchSubscriber
@@ -33,10 +34,12 @@ class Work:
     """One replica's share."""
 
     def __init__(self, settings: Settings, pool: Pool, nats: Client, wishing: Wishing, network: Network) -> None:
-        mending = truth.Rules(settings.display_mend_attempts, timedelta(seconds=settings.display_mend_seconds))
+        rules = truth.Rules(settings.display_mend_attempts, timedelta(seconds=settings.display_mend_seconds))
         self._pool = pool
         self._spaces = BatchSubscriber(SERVICE, nats, SPACES, SpaceEvents(pool, wishing).take)
-        self._devices = BatchSubscriber(SERVICE, nats, DEVICES, DeviceEvents(pool, wishing.registry, mending).take)
+        self._devices = BatchSubscriber(SERVICE, nats, DEVICES, DeviceEvents(pool, wishing.registry, rules).take)
+        self._sweep = Sweep(pool, wishing, rules, settings)
+        self._sweep_seconds = settings.display_sweep_seconds
         self._sender = Sender(pool, network.transport, settings.sending_rules(), at_once=settings.downlinks_at_once)
         self._sync = Sync(pool, network.chirpstack, settings) if network.chirpstack is not None else None
 
@@ -48,6 +51,8 @@ class Work:
     def beside(self, stop: asyncio.Event) -> Iterator[Coroutine[Any, Any, None]]:
         """What may end at any moment."""
         yield every(BACKLOG_SECONDS, stop, self._measure)
+        yield every(self._sweep_seconds, stop, self._sweep.sweep)
+        yield every(KEEP_HOUSE_SECONDS, stop, self._sweep.keep_house)
         if self._sync is not None:
             yield self._sync.run()
 

@@ -17,6 +17,7 @@ from downlink_dispatcher.domain.display import Display
 # The network accepts a join 5 or 6 s after it was asked for; until then the device hears nothing.
 JOIN_ACCEPT = timedelta(seconds=7)
 STUCK_PAUSE = timedelta(minutes=10)
+GIVEN_UP_PAUSE = timedelta(minutes=10)
 
 
 class Rules(msgspec.Struct, frozen=True):
@@ -152,13 +153,16 @@ def lost(display: Display, sent_at: datetime | None, now: datetime, rules: Rules
     """What it should show did not arrive: it is sent once more, not too soon.
 
     One that has not been heard since it was sent is switched off, or out of reach: it waits until it is heard. What
-    cannot help now is left to the sweep.
+    cannot help now may help later.
     """
     is_there = display.heard_at is not None and (sent_at is None or display.heard_at >= sent_at)
-    again = can_help and is_there
-    due_at = now if display.sent_at is None else max(now, display.sent_at + rules.pause)
-    display = display if can_help else msgspec.structs.replace(display, failed_at=display.failed_at or now)
-    return msgspec.structs.replace(forgotten(display, due_at if again else None), is_right=None)
+    due_at: datetime | None = None
+    if not can_help:
+        display = msgspec.structs.replace(display, failed_at=display.failed_at or now)
+        due_at = now + GIVEN_UP_PAUSE
+    elif is_there:
+        due_at = now if display.sent_at is None else max(now, display.sent_at + rules.pause)
+    return msgspec.structs.replace(forgotten(display, due_at), is_right=None)
 
 
 def forgotten(display: Display, due_at: datetime | None) -> Display:
@@ -177,5 +181,5 @@ def heard(display: Display, frame: Heard, gateway_id: str | None) -> Display:
         gateway_id=gateway_id or display.gateway_id,
         session_at=frame.session_at,
         f_cnt=frame.f_cnt,
-        due_at=frame.received_at if waits and display.failed_at is None else display.due_at,
+        due_at=frame.received_at if waits else display.due_at,
     )

@@ -85,7 +85,7 @@ async def commands_of_items(connection: Connection, items: Collection[str]) -> l
         f"SELECT {COMMAND_COLUMNS} FROM downlink.downlinks WHERE queue_item_id = ANY($1::text[])",  # noqa: S608
         list(items),
     )
-    return [_read(row) for row in rows]
+    return [read_command(row) for row in rows]
 
 
 async def commands_unrecorded(connection: Connection, keys: Sequence[DisplayKey]) -> list[CommandRow]:
@@ -102,7 +102,7 @@ async def commands_unrecorded(connection: Connection, keys: Sequence[DisplayKey]
         """,  # noqa: S608  the columns are constants
         *_columns(keys),
     )
-    return [_read(row) for row in rows]
+    return [read_command(row) for row in rows]
 
 
 async def states_sent(connection: Connection, keys: Sequence[DisplayKey]) -> list[CommandRow]:
@@ -119,10 +119,11 @@ async def states_sent(connection: Connection, keys: Sequence[DisplayKey]) -> lis
         """,  # noqa: S608
         *_columns(keys),
     )
-    return [_read(row) for row in rows]
+    return [read_command(row) for row in rows]
 
 
-def _read(row: asyncpg.Record) -> CommandRow:
+def read_command(row: asyncpg.Record) -> CommandRow:
+    """A row of COMMAND_COLUMNS."""
     return CommandRow(**{**row, "status": DownlinkStatus(row["status"])})
 
 
