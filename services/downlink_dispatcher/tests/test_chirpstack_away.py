@@ -33,11 +33,13 @@ def display_of(double: ChirpStackDouble) -> str:
     return next(iter(double.network.devices))
 
 
-async def away_because(attempt: Any) -> str:
-    with pytest.raises(NetworkAwayError) as away:
+async def away_because(transport: GrpcTransport, attempt: Any) -> str:
+    """What the operator is told; who sent it learns no more than that it waits."""
+    with pytest.raises(NetworkAwayError, match="this waits until it") as away:
         await attempt
     assert away.value.retry_seconds > 0
-    return str(away.value)
+    assert "127.0.0.1" not in str(away.value)
+    return await transport.check() or ""
 
 
 async def test_who_is_away_is_waited_for_and_back_by_itself(double: ChirpStackDouble) -> None:
@@ -45,7 +47,7 @@ async def test_who_is_away_is_waited_for_and_back_by_itself(double: ChirpStackDo
     async with transport_to(double) as transport:
         await transport.enqueue(item)
         await double.stop()
-        assert "cannot be reached" in await away_because(transport.enqueue(item))
+        assert "cannot be reached" in await away_because(transport, transport.enqueue(item))
         assert "cannot be reached" in (await transport.check() or "")
         await double.start()
         await eventually(lambda: is_well(transport), 10)
@@ -66,7 +68,7 @@ async def test_who_is_slow_is_away(double: ChirpStackDouble) -> None:
     async with transport_to(double, chirpstack_deadline_seconds=0.2) as transport:
         await transport.enqueue(item)
         double.faults.delay_seconds = 2.0
-        assert "did not answer within 0.2 s" in await away_because(transport.enqueue(item))
+        assert "did not answer within 0.2 s" in await away_because(transport, transport.enqueue(item))
         double.faults.delay_seconds = 0.0
         await eventually(lambda: is_well(transport), 10)
 
@@ -76,7 +78,7 @@ async def test_rubbish_is_nobodys_failed_attempt(double: ChirpStackDouble) -> No
     async with transport_to(double) as transport:
         await transport.enqueue(item)
         double.faults.answer_rubbish = True
-        assert "no ChirpStack, or a broken one" in await away_because(transport.find(item))
+        assert "no ChirpStack, or a broken one" in await away_because(transport, transport.find(item))
         double.faults.answer_rubbish = False
         await eventually(lambda: is_well(transport), 10)
 
@@ -106,7 +108,7 @@ async def test_a_refused_key_is_told_with_its_remedy_and_a_new_one_taken_from_th
         problem = await eventually(transport.check)
         assert "refuses our API token" in problem
         assert str(file) in problem
-        assert await away_because(transport.enqueue(item)) == problem
+        assert await away_because(transport, transport.enqueue(item)) == problem
         file.write_text(f"{KEY}\n")
         await eventually(lambda: is_well(transport), 5)
         await transport.enqueue(item)

@@ -19,6 +19,7 @@ from stack.network_client import Synced, connected, item_for, network_settings, 
 from stack.waiting import eventually
 from stack.webhook_receiver import make_certificate
 
+DENIED = "has no device [0-9a-f]{16} in the tenant's application, or lets nobody send to it$"
 OTHER_APPLICATION = "22222222-2222-4222-8222-222222222222"
 
 
@@ -85,7 +86,7 @@ async def test_a_refusal_of_chirpstack_is_a_failed_attempt_in_its_words(double: 
 
 async def test_an_unknown_device_is_denied(double: ChirpStackDouble) -> None:
     async with transport_to(double) as transport:
-        with pytest.raises(DeviceDeniedError, match="knows no device"):
+        with pytest.raises(DeviceDeniedError, match=DENIED):
             await transport.enqueue(item_for(new_display_eui()))
         assert await transport.check() is None
 
@@ -97,7 +98,7 @@ async def test_one_device_out_of_the_keys_reach_stops_nobody_else(double: ChirpS
     double.deny_device(other)
     async with transport_to(double, synced) as transport:
         for _ in range(3):
-            with pytest.raises(DeviceDeniedError, match="no right"):
+            with pytest.raises(DeviceDeniedError, match=DENIED):
                 await transport.enqueue(item_for(other, application_id=OTHER_APPLICATION))
             await transport.enqueue(item_for(dev_eui))
         assert await transport.check() is None
@@ -110,9 +111,9 @@ async def test_a_device_of_another_application_is_not_sent_to(double: ChirpStack
     for synced in (Synced(), Synced({theirs: OTHER_APPLICATION}), Synced({theirs: "gone"})):
         async with transport_to(double, synced) as transport:
             for claim in (item_for(theirs), item_for(theirs, application_id="")):
-                with pytest.raises(DeviceDeniedError, match="does not have"):
+                with pytest.raises(DeviceDeniedError, match=DENIED):
                     await transport.enqueue(claim)
-                with pytest.raises(DeviceDeniedError, match="does not have"):
+                with pytest.raises(DeviceDeniedError, match=DENIED):
                     await transport.find(claim)
     assert double.queue_of(theirs) == []
     assert metrics.FOREIGN_DEVICES._value.get() == before + 12
@@ -136,7 +137,7 @@ async def test_over_tls_the_server_must_be_signed_by_the_named_authority(
     async with connected(network_settings(url, chirpstack_token=double.token, chirpstack_tls_ca=authority)) as trusting:
         assert await GrpcTransport(trusting, synced).enqueue(item)
     async with connected(network_settings(url, chirpstack_token=double.token)) as doubting:
-        with pytest.raises(NetworkAwayError, match="cannot be reached"):
+        with pytest.raises(NetworkAwayError):
             await GrpcTransport(doubting, synced).enqueue(item)
 
 

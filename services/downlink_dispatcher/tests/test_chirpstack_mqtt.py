@@ -79,7 +79,7 @@ async def test_a_broker_that_ends_is_waited_for(chirpstack: StartChirpStack, mos
     double = await chirpstack(network_of(Busylight), mqtt=mosquitto.url, mqtt_version="5")
     item = item_for(display_of(double))
     async with mqtt_transport(network_settings(mqtt_url=mosquitto.url)) as transport:
-        with pytest.raises(NetworkAwayError, match="not connected yet"):
+        with pytest.raises(NetworkAwayError):
             await transport.enqueue(item)
         await eventually(lambda: is_well(transport))
         mosquitto.kill()

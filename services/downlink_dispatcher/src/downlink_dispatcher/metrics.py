@@ -42,7 +42,9 @@ SWEEP_SECONDS = Histogram(
 )
 
 # The network server
-NETWORK_UP = Gauge("parkstream_downlink_network_up", "1 while the network server answers and lets us in")
+NETWORK_UP = Gauge(
+    "parkstream_downlink_network_up", "1 while the network server (or its MQTT broker) answers and lets us in", ["way"]
+)
 NETWORK_CALLS = Counter(
     "parkstream_downlink_network_calls_total",
     "Calls of the network server's API by what came of them",

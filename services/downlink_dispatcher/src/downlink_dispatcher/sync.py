@@ -114,7 +114,8 @@ class Sync:
         try:
             devices, gateways = await self._ask_for_everything(began_at)
         except (NetworkAwayError, CallRefusedError) as failure:
-            error = str(failure)
+            # Only the platform's admin reads it: the operator's words.
+            error = self._chirpstack.availability.problem or str(failure)
             log.warning("sync_round_failed", reason=error)
         async with self._pool.acquire() as connection:
             await store.end_round(connection, error=error, devices=devices, gateways=gateways)

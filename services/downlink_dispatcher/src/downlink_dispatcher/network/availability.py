@@ -2,7 +2,8 @@
 
 In: that it answered, was lost, or refused our credential. Out: a NetworkAwayError for everybody who would call while it
 is away, and the moment of the next probe: soon and ever later after an outage, rarely after a refusal, so that a wrong
-token is never hammered.
+token is never hammered. `problem` names addresses and settings, for the operator; the error is what a tenant may read
+beside his downlink.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ RETRY_SECONDS = (1.0, 30.0)
 REFUSED_SECONDS = (30.0, 60.0)
 # Senders come back a little after the probe, when its answer is there.
 AFTER_PROBE_SECONDS = 0.5
+CANNOT_BE_REACHED = "the network server cannot be reached; this waits until it is back"
+DOES_NOT_LET_US_IN = "the network server does not let the platform in; this waits until it does"
 
 
 class Availability:
@@ -39,7 +42,12 @@ class Availability:
     def require(self) -> None:
         """Raise NetworkAwayError while it is away."""
         if self.problem is not None:
-            raise NetworkAwayError(self.problem, self.retry_seconds + AFTER_PROBE_SECONDS)
+            raise self.away()
+
+    def away(self) -> NetworkAwayError:
+        """What to raise while it is away."""
+        told = DOES_NOT_LET_US_IN if self.is_refused else CANNOT_BE_REACHED
+        return NetworkAwayError(told, self.retry_seconds + AFTER_PROBE_SECONDS)
 
     @property
     def retry_seconds(self) -> float:
@@ -60,17 +68,17 @@ class Availability:
         self.is_refused = False
         self._failures = 0
         self._went_away.clear()
-        metrics.NETWORK_UP.set(1)
+        metrics.NETWORK_UP.labels(self.name).set(1)
 
     def lost(self, reason: str) -> NetworkAwayError:
         """It could not be reached, or answers like something else; returns what to raise."""
         self._fail(reason, *RETRY_SECONDS, is_refused=False)
-        return NetworkAwayError(reason, self.retry_seconds + AFTER_PROBE_SECONDS)
+        return self.away()
 
     def refused(self, reason: str) -> NetworkAwayError:
         """It does not let us in; `reason` says what to do about it. Returns what to raise."""
         self._fail(reason, *REFUSED_SECONDS, is_refused=True)
-        return NetworkAwayError(reason, self.retry_seconds + AFTER_PROBE_SECONDS)
+        return self.away()
 
     async def until_away(self, seconds: float) -> bool:
         """Wait until it goes away, `seconds` at most; whether it is away then."""
@@ -92,4 +100,4 @@ class Availability:
         self.problem = reason
         self.is_refused = is_refused
         self._went_away.set()
-        metrics.NETWORK_UP.set(0)
+        metrics.NETWORK_UP.labels(self.name).set(0)

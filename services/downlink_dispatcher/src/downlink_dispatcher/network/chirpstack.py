@@ -175,7 +175,7 @@ class ChirpStack:
         try:
             answer = await method(request, timeout=self._deadline, metadata=(("authorization", f"Bearer {token}"),))
         except aio.AioRpcError as error:
-            code, words = error.code(), (error.details() or "")[:WORDS_LIMIT]
+            code, words = error.code(), _printable(error.details() or "")
             if code in AWAY:
                 raise self.availability.lost(_words_of(code, words, self._url, self._deadline)) from None
             if code in DENIED and self._read_token() != token:
@@ -203,6 +203,11 @@ def open_channel(url: str, ca: Path | None) -> aio.Channel:
         return aio.insecure_channel(f"{host}:{parts.port or 80}", options=OPTIONS)
     roots = ca.read_bytes() if ca is not None else None
     return aio.secure_channel(f"{host}:{parts.port or 443}", grpc.ssl_channel_credentials(roots), options=OPTIONS)
+
+
+def _printable(words: str) -> str:
+    """A server's words as a log and a database take them."""
+    return "".join(one if one.isprintable() else " " for one in words[:WORDS_LIMIT])
 
 
 def _words_of(code: grpc.StatusCode, words: str, url: str, deadline: float) -> str:

@@ -63,7 +63,7 @@ class Ownership:
             self._known.pop(dev_eui, None)
             metrics.FOREIGN_DEVICES.inc()
             log.warning("downlink_withheld", dev_eui=dev_eui, claimed_application=application_id, application=found)
-            raise DeviceDeniedError(f"ChirpStack does not have {dev_eui} in application {application_id}")
+            raise denied(dev_eui)
         if len(self._known) >= KEPT_DEVICES:
             self._known.clear()
         self._known[dev_eui] = _Known(application_id, time.monotonic() + KEPT_SECONDS)
@@ -81,8 +81,14 @@ class Ownership:
 
 def refusal_of(error: CallRefusedError, dev_eui: str) -> DeviceDeniedError | EnqueueFailedError:
     """What a refusal means for a downlink: the device is out of reach, or this attempt failed."""
-    if error.is_denied:
-        return DeviceDeniedError(f"ChirpStack's API key has no right to {dev_eui}, or knows no such device ({error})")
-    if error.code.name == "NOT_FOUND":
-        return DeviceDeniedError(f"ChirpStack knows no device {dev_eui}")
+    if error.is_denied or error.code.name == "NOT_FOUND":
+        log.warning("device_out_of_reach", dev_eui=dev_eui, reason=str(error))
+        return denied(dev_eui)
     return EnqueueFailedError(f"ChirpStack: {error}")
+
+
+def denied(dev_eui: str) -> DeviceDeniedError:
+    """The same words whatever the reason: nobody is to learn that somebody else has the device."""
+    return DeviceDeniedError(
+        f"ChirpStack has no device {dev_eui} in the tenant's application, or lets nobody send to it"
+    )
