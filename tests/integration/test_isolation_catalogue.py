@@ -28,6 +28,10 @@ DEFINERS = {
 SHARED = {
     "gateway.login_failures": "who fails to log in may belong to none; digests alone",
     "gateway.signing_keys": "the platform's own",
+    "downlink.network_devices": "what the network server lists, whoever's it is: for the service alone",
+    "downlink.outbox": "the relay's; devices and their alerts",
+    "downlink.sync_rounds": "a clock; for the platform's admin",
+    "downlink.token_buckets": "of gateways, which may serve several; for the service alone",
     "occupancy.alert_rounds": "a clock",
     "occupancy.orphan_frames": "nobody's yet: for the platform's admin",
     "occupancy.outbox": "the relay's; a subject names the tenant",

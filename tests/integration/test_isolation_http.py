@@ -24,6 +24,7 @@ from isolation.openapi import Operation, operations
 from isolation.tally import Tally
 from parkstream.embedded import child
 from parkstream.streams import apply_streams
+from stack.http_client import http_client
 from stack.servers import fresh_database
 from stack.service_process import Service
 
@@ -48,6 +49,9 @@ TELLTALES = {
 # What may change meanwhile: what the owners' clocks work on for every tenant, what the platform's admin binds, and the
 # log of log-ins that failed, which is their account's.
 MOVING = (
+    "downlink.displays",
+    "downlink.outbox",
+    "downlink.token_buckets",
     "gateway.audit_",
     "gateway.login_failures",
     "occupancy.alerts",
@@ -110,12 +114,12 @@ async def world(postgres_server: Any, migrated_template: str, nats_pool: Any) ->
         tenants = await fill(sql)
         environment = {"PARKSTREAM_DATABASE_URL": url, "PARKSTREAM_NATS_URL": account.url, **QUIET}
         logs = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="parkstream-isolation-")))
-        names = ("api_gateway", "occupancy_engine", "reservation_service")
+        names = ("api_gateway", "occupancy_engine", "reservation_service", "downlink_dispatcher")
         services = [Service(name, environment, logs / f"{name}.log") for name in names]
         for service in services:
             stack.callback(end, service)
         await asyncio.gather(*(service.start() for service in services))
-        client = httpx.AsyncClient(base_url=services[0].url, trust_env=False, timeout=60)
+        client = http_client(base_url=services[0].url, timeout=60)
         await stack.enter_async_context(client)
         known = operations((await client.get("/openapi.json")).raise_for_status().json())
         scopes = {scope for operation in known for right in operation.rights or () for scope in right}

@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from isolation import rows_gateway, rows_occupancy, rows_reservation, rows_rollups
+from isolation import rows_downlink, rows_gateway, rows_occupancy, rows_reservation, rows_rollups
 from isolation.catalogue import Relation, relations
 from isolation.tenant import Tenant
 
@@ -19,6 +19,7 @@ ROWS: dict[str, Callable[[Tenant], dict[str, Any]] | None] = {
     **rows_occupancy.ROWS,
     **rows_rollups.ROWS,
     **rows_reservation.ROWS,
+    **rows_downlink.ROWS,
 }
 NOW = datetime.now(UTC)
 UUID_TEXT = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -141,7 +142,7 @@ async def traces_of(
         for tenant in () if relation.is_view else (ours, theirs):
             for row in await rows_of(connection, relation, tenant):
                 ids[tenant].update(UUID_TEXT.findall(row))
-    euis = {theirs.eui(noun) for noun in ("sensor", "display", "orphan")}
+    euis = {theirs.eui(noun) for noun in ("sensor", "display", "sign", "gateway", "orphan")}
     return frozenset({theirs.word, theirs.tag, theirs.key_id(), *euis, *(ids[theirs] - ids[ours])})
 
 

@@ -29,6 +29,8 @@ def names_of(tenant: Tenant) -> dict[str, Any]:
         **dict.fromkeys(("space", "space_id"), str(tenant.own("space"))),
         **dict.fromkeys(("dev_eui", "sensor_eui", "device"), tenant.eui("sensor")),
         "display_eui": tenant.eui("display"),
+        **dict.fromkeys(("gateway", "gateway_id"), tenant.eui("gateway")),
+        "downlink_id": str(tenant.own("downlink")),
         "reservation_id": str(tenant.own("reservation")),
         "user_id": str(tenant.own("user")),
         "session_id": str(tenant.own("session")),
@@ -147,7 +149,7 @@ class Operation:
         assert schema.get("format") != "uuid", (
             f"{self}: the isolation matrix does not know whose {what} {name!r} is: add it to isolation.openapi.names_of"
         )
-        assert what != "path parameter" or schema.get("type") == "integer", (
+        assert what != "path parameter" or schema.get("type") == "integer" or "enum" in schema, (
             f"{self}: the isolation matrix does not know the {what} {name!r}: add it to isolation.openapi.names_of"
         )
         if schema.get("type") == "object" and "properties" in schema:
