@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from downlink_dispatcher.domain.truth import Rules
-from downlink_dispatcher.feedback import QUEUE_ITEM, Event, Feedback, item_of, key_of
+from downlink_dispatcher.feedback import NOT_TRANSMITTED, QUEUE_ITEM, Event, Feedback, item_of, key_of
 from downlink_dispatcher.store import feedback as store
 from downlink_dispatcher.store.displays import lock_displays
 from downlink_dispatcher.store.results import clock
@@ -34,9 +34,11 @@ def read_device_event(subject: str, body: bytes) -> Event | None:
     """The event of a message, told by its subject; None for what concerns no downlink. Raises PoisonError."""
     kind = READ_HERE.get(subjects.device_event(subject) or "")
     event = decode_event(body, kind) if kind is not None else None
-    if isinstance(event, DeviceLogged) and (event.level == "INFO" or QUEUE_ITEM not in event.context):
-        return None
-    return event
+    return None if isinstance(event, DeviceLogged) and not _is_of_a_downlink(event) else event
+
+
+def _is_of_a_downlink(logged: DeviceLogged) -> bool:
+    return logged.level != "INFO" and (QUEUE_ITEM in logged.context or logged.code == NOT_TRANSMITTED)
 
 
 class DeviceEvents:

@@ -36,6 +36,8 @@ Told = DownlinkTransmitted | DownlinkAcknowledged | DeviceLogged
 Event = Told | DeviceJoined | DisplayReported
 Tenants = Mapping[store.Application, UUID]
 QUEUE_ITEM = "queue_item_id"
+# A LoRaWAN gateway could not send; the network server does not say what.
+NOT_TRANSMITTED = "DOWNLINK_GATEWAY"
 
 
 def key_of(event: Event, tenants: Tenants) -> DisplayKey | None:
@@ -154,7 +156,7 @@ class Feedback:
     def _follow(self, display: Display, event: Told) -> None:
         """What became of an item of the queue."""
         item = item_of(event)
-        command = self._by_item.get(item)
+        command = self._by_item.get(item) if item is not None else self._states.get(display.key)
         if command is None and item is not None and not isinstance(event, DeviceLogged):
             command = self._adopt(display, event, item)
         if command is None or command.key != display.key:
