@@ -119,8 +119,8 @@ async def test_a_key_that_is_rotated_in_time_is_never_missed(double: ChirpStackD
     file.write_text(KEY)
     async with transport_to(double, chirpstack_token="", chirpstack_token_file=file) as transport:
         await transport.enqueue(item)
-        double._access.admin_tokens.clear()
-        double._access.admin_tokens.add("the-next-key")
+        double.tokens.clear()
+        double.tokens.add("the-next-key")
         replaced = tmp_path / "next"
         replaced.write_text("the-next-key")
         replaced.replace(file)

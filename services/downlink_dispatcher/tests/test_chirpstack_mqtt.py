@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import gc
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
@@ -18,6 +19,7 @@ from stack.chirpstack import APPLICATION_ID, StartChirpStack, network_of
 from stack.network_client import item_for, network_settings
 from stack.servers import NatsAccount
 from stack.waiting import eventually
+from stack.webhook_receiver import make_certificate
 
 OTHER_APPLICATION = "22222222-2222-4222-8222-222222222222"
 
@@ -104,25 +106,49 @@ async def refusal(transport: MqttTransport) -> str | None:
     return transport.availability.problem if transport.availability.is_refused else None
 
 
-async def test_a_command_that_the_broker_does_not_let_pass_is_not_taken_for_sent(mosquitto: Mosquitto) -> None:
+@contextlib.contextmanager
+def broker_with(mosquitto: Mosquitto, *lines: str) -> Iterator[int]:
+    """Mosquitto on its port with settings of the test's own."""
     mosquitto.stop()
-    rules = mosquitto.home / "access"
-    rules.write_text(f"topic readwrite application/{APPLICATION_ID}/#\n")
-    configuration = mosquitto.home / "strict.conf"
-    configuration.write_text(f"listener {mosquitto.port} 127.0.0.1\nallow_anonymous true\nacl_file {rules}\n")
-    with (mosquitto.home / "strict.log").open("ab") as output:
+    configuration = mosquitto.home / "own.conf"
+    configuration.write_text("\n".join((f"listener {mosquitto.port} 127.0.0.1", "allow_anonymous true", *lines, "")))
+    with (mosquitto.home / "own.log").open("ab") as output:
         command = [mosquitto._executable, "-c", configuration]
         process = child.spawn_server(
             command, mosquitto.account, output, cwd=mosquitto.home, death_signal=signal.SIGKILL
         )
     try:
+        yield mosquitto.port
+    finally:
+        child.stop_process(process, STOP_STEPS)
+
+
+async def test_a_command_that_the_broker_does_not_let_pass_is_not_taken_for_sent(mosquitto: Mosquitto) -> None:
+    rules = mosquitto.home / "access"
+    rules.write_text(f"topic readwrite application/{APPLICATION_ID}/#\n")
+    with broker_with(mosquitto, f"acl_file {rules}"):
         async with mqtt_transport(network_settings(mqtt_url=mosquitto.url)) as transport:
             await eventually(lambda: is_well(transport))
             await transport.enqueue(item_for("0" * 16))
             with pytest.raises(DeviceDeniedError, match="access list"):
                 await transport.enqueue(item_for("0" * 16, application_id=OTHER_APPLICATION))
-    finally:
-        child.stop_process(process, STOP_STEPS)
+
+
+# paho leaves the socket of a failed handshake to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
+async def test_over_tls_the_broker_must_be_signed_by_the_named_authority(mosquitto: Mosquitto) -> None:
+    _, authority = make_certificate(mosquitto.home, "localhost")
+    key = mosquitto.home / "key.pem"
+    for file in (authority, key):
+        file.chmod(0o644)
+    with broker_with(mosquitto, f"certfile {authority}", f"keyfile {key}") as port:
+        url = f"mqtts://localhost:{port}"
+        async with mqtt_transport(network_settings(mqtt_url=url, mqtt_tls_ca=authority)) as transport:
+            await eventually(lambda: is_well(transport))
+            assert await transport.enqueue(item_for("0" * 16))
+        async with mqtt_transport(network_settings(mqtt_url=url)) as transport:
+            await eventually(lambda: "certificate verify failed" in (transport.availability.problem or ""))
+    gc.collect()
 
 
 @pytest.mark.parametrize("application_id", ["", "parking", "+", "../../other", f"{OTHER_APPLICATION}/device/x"])

@@ -16,7 +16,6 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import msgspec
 import structlog
 
@@ -27,6 +26,7 @@ from downlink_dispatcher.network.listing import Application, Listing
 from downlink_dispatcher.network.transport import NetworkAwayError
 from downlink_dispatcher.settings import NetworkSettings
 from downlink_dispatcher.store import network as store
+from parking_chassis.isolation import failure_of
 from parking_chassis.outbox import Event, write_events
 from parking_chassis.postgres import DATABASE_AWAY, Connection, Pool
 from parking_contracts import subjects
@@ -58,12 +58,12 @@ class Sync:
     async def run(self) -> None:
         """Take turns at asking, for ever; a database that is away is waited for."""
         while True:
-            try:
-                await self._take_turns()
-            except DATABASE_AWAY as error:
-                log.warning("sync_postponed", error=repr(error))
-            except asyncpg.PostgresError:
-                log.exception("sync_failed")
+            failure = await failure_of(self._take_turns())
+            if isinstance(failure, DATABASE_AWAY):
+                log.warning("sync_postponed", error=repr(failure))
+            else:
+                log.error("sync_failed", exc_info=failure)
+                metrics.SYNC_ROUNDS.labels("broken").inc()
             await asyncio.sleep(LOOK_SECONDS)
 
     async def check(self) -> str | None:

@@ -11,7 +11,6 @@ page as UNKNOWN, like a bug) is settled by asking what every good key may ask: i
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -30,6 +29,7 @@ from downlink_dispatcher.network.availability import Availability
 from downlink_dispatcher.network.token import Token, TokenError
 from downlink_dispatcher.network.transport import NetworkAwayError
 from downlink_dispatcher.settings import NetworkSettings
+from parking_chassis.isolation import failure_of
 
 log = structlog.get_logger()
 
@@ -124,8 +124,11 @@ class ChirpStack:
         """Ask while it is away until it is back, and now and then when nobody else asks, for ever."""
         while True:
             async with self._probing:
-                with contextlib.suppress(NetworkAwayError):  # told by the availability
-                    await self._probe()
+                failure = await failure_of(self._probe())
+            if failure is not None and not isinstance(failure, NetworkAwayError):
+                # Whatever it was: who stopped asking now would never find it back.
+                log.error("network_probe_failed", exc_info=failure)
+                self.availability.lost(f"ChirpStack at {self._url} cannot be asked: {failure!r}")
             await self._until_next_probe()
 
     async def _prove_since(self, moment: float) -> None:

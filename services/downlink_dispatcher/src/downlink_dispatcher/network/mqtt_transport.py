@@ -18,12 +18,16 @@ from uuid import UUID
 
 import aiomqtt
 import msgspec
+import structlog
 from paho.mqtt.client import MQTT_ERR_SUCCESS
 
 from downlink_dispatcher import metrics
 from downlink_dispatcher.network.availability import Availability
 from downlink_dispatcher.network.transport import DeviceDeniedError, EnqueueFailedError, Item
 from downlink_dispatcher.settings import NetworkSettings
+from parking_chassis.isolation import failure_of
+
+log = structlog.get_logger()
 
 PROTOCOLS = {"5": aiomqtt.ProtocolVersion.V5, "3.1.1": aiomqtt.ProtocolVersion.V311}
 CONNECT_SECONDS = 5.0
@@ -67,10 +71,10 @@ class MqttTransport:
     async def run(self) -> None:
         """Connect, stay connected, connect again, for ever."""
         while True:
-            try:
-                await self._hold_a_connection()
-            except aiomqtt.MqttError as error:
-                self._note_lost(error)
+            failure = await failure_of(self._hold_a_connection())
+            if failure is not None and not isinstance(failure, aiomqtt.MqttError):
+                log.error("mqtt_failed", exc_info=failure)
+            self._note_lost(failure)
             await asyncio.sleep(self.availability.retry_seconds)
 
     async def enqueue(self, item: Item) -> str:
@@ -142,13 +146,13 @@ class MqttTransport:
         if confirmed is not None and not confirmed.done():
             confirmed.set_result(int(getattr(reason, "value", 0)))
 
-    def _note_lost(self, error: aiomqtt.MqttError) -> None:
+    def _note_lost(self, error: Exception | None) -> None:
         code = getattr(error, "rc", None)
         remedy = REMEDIES.get(getattr(code, "value", code))  # type: ignore[arg-type]  # anything else has none
         if remedy is not None:
             self.availability.refused(f"mqtt: {error}; {remedy}")
         else:
-            self.availability.lost(f"mqtt: {error}")
+            self.availability.lost(f"mqtt: {error or 'the connection ended'}")
 
 
 def topic_of(item: Item, prefix: str) -> str:
