@@ -3,6 +3,7 @@
 import httpx
 import pytest
 
+from stack.http_client import http_client
 from stack.servers import NatsAccount
 from stack.services import RunService
 from stack.waiting import eventually
@@ -17,7 +18,7 @@ async def test_it_is_ready_in_its_own_role_and_ends_on_sigterm(
     run_service: RunService, bare_service: str, service_env: dict[str, str]
 ):
     service = await run_service(bare_service, service_env)
-    async with httpx.AsyncClient(trust_env=False, base_url=service.url) as client:
+    async with http_client(base_url=service.url) as client:
         health = (await client.get("/health")).json()
         metrics = (await client.get("/metrics")).text
     assert health["status"] == "healthy"
@@ -49,7 +50,7 @@ async def test_without_a_database_it_says_so(
 
 
 async def unready(url: str) -> dict[str, str] | None:
-    async with httpx.AsyncClient(trust_env=False, base_url=url) as client:
+    async with http_client(base_url=url) as client:
         try:
             answer = await client.get("/ready")
         except httpx.TransportError:

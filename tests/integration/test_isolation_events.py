@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from stack.hooked_streets import HookedStreet, client_of_tenant
+from stack.http_client import http_client
 from stack.waiting import eventually
 from stack.webhook_events import QUICK
 
@@ -88,7 +89,7 @@ async def test_an_event_stream_carries_one_tenants_events_alone(hooked: HookedSt
     second = hooked.gateways.services[1].url
     for base_url in (str(hooked.api.base_url), second):
         async with (
-            httpx.AsyncClient(base_url=base_url, headers=hooked.api.headers, trust_env=False) as client,
+            http_client(base_url=base_url, headers=hooked.api.headers) as client,
             listening(client, after=began) as resumed,
         ):
             await eventually(lambda resumed=resumed: f'"version":{TURNS}' in resumed.text, 20)

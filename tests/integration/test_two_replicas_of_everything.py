@@ -23,6 +23,7 @@ import httpx
 import pytest
 
 from stack.brokers import Mosquitto
+from stack.http_client import http_client
 from stack.replicas import RoundRobin
 from stack.servers import NatsAccount
 from stack.service_process import Service
@@ -79,7 +80,7 @@ class Pairs:
     spaces: list[str] = field(default_factory=list)
 
     def client(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(base_url=self.front.url, headers={"X-API-Key": KEY}, trust_env=False, timeout=15)
+        return http_client(base_url=self.front.url, headers={"X-API-Key": KEY}, timeout=15)
 
     async def settle_in(self) -> None:
         """A site, spaces with sensors, and the application they belong to."""

@@ -18,6 +18,7 @@ from argon2 import PasswordHasher
 
 from parkstream.embedded import child
 from parkstream.streams import apply_streams
+from stack.http_client import http_client
 from stack.servers import fresh_database
 from stack.services import Service
 
@@ -146,4 +147,4 @@ async def gateways(
 
 def client(service: Service) -> httpx.AsyncClient:
     """Asks one gateway, without a credential of its own."""
-    return httpx.AsyncClient(base_url=service.url, trust_env=False, timeout=30)
+    return http_client(base_url=service.url, timeout=30)

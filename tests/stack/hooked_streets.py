@@ -24,6 +24,7 @@ import pytest_asyncio
 from nats.aio.client import Client
 
 from stack.gateways import GatewayPair
+from stack.http_client import http_client
 from stack.webhook_events import Hook, Street, make_hook
 from stack.webhook_receiver import Answer, Receiver, receiving
 
@@ -68,7 +69,7 @@ async def client_of_tenant(gateways: GatewayPair, tenant_id: UUID, *scopes: str)
         *(tenant_id, key_id, hashlib.sha256(SECRET.encode()).digest(), list(scopes)),
     )
     headers = {"X-API-Key": f"pk_{key_id}_{SECRET}"}
-    return httpx.AsyncClient(base_url=gateways.services[0].url, headers=headers, trust_env=False, timeout=30)
+    return http_client(base_url=gateways.services[0].url, headers=headers, timeout=30)
 
 
 async def _hooked(gateways: GatewayPair, bus: Client, stack: contextlib.AsyncExitStack) -> HookedStreet:

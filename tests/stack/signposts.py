@@ -24,6 +24,7 @@ from parking_contracts.command import Command, CommandBody
 from parking_contracts.errors import Accepted, Refusal, Reply
 from parkstream.embedded import child
 from parkstream.streams import apply_streams
+from stack.http_client import http_client
 from stack.servers import fresh_database
 from stack.service_process import Service
 
@@ -217,7 +218,7 @@ async def signpost_gateway(signposts: Signposts) -> AsyncIterator[Service]:
 @pytest_asyncio.fixture(loop_scope="module")
 async def board(signposts: Signposts, signpost_gateway: Service) -> AsyncIterator[Signboard]:
     """A new tenant, asked for by a key of its own with every right in it."""
-    async with httpx.AsyncClient(base_url=signpost_gateway.url, trust_env=False, timeout=20) as http:
+    async with http_client(base_url=signpost_gateway.url, timeout=20) as http:
         board = Signboard(signposts, await signposts.town(), http)
         http.headers.update(await board.key("*"))
         yield board

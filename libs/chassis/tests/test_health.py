@@ -8,6 +8,7 @@ import pytest
 
 from parking_chassis.health import Health, serve_health
 from parking_chassis.settings import ServiceSettings
+from stack.http_client import http_client
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ async def http(health: Health, free_port: Callable[[], int]) -> AsyncIterator[ht
     settings = ServiceSettings(health_port=free_port())
     async with (
         serve_health(health, settings),
-        httpx.AsyncClient(trust_env=False, base_url=f"http://127.0.0.1:{settings.health_port}") as client,
+        http_client(base_url=f"http://127.0.0.1:{settings.health_port}") as client,
     ):
         yield client
 

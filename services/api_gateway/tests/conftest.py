@@ -18,6 +18,7 @@ from nats.aio.msg import Msg
 from parking_contracts import subjects
 from parking_contracts.errors import Accepted, Refusal
 from parking_contracts.space_commands import OWNER
+from stack.http_client import http_client
 
 SECRET = "s" * 43
 KEY = f"pk_bootstrap01_{SECRET}"
@@ -44,7 +45,7 @@ async def gateway(run_service, gateway_env):
 
 def client_of(url: str, key: str | None) -> httpx.AsyncClient:
     headers = {"X-API-Key": key} if key else {}
-    return httpx.AsyncClient(base_url=url, headers=headers, trust_env=False, timeout=20)
+    return http_client(base_url=url, headers=headers, timeout=20)
 
 
 @pytest.fixture

@@ -3,8 +3,7 @@
 import asyncio
 import re
 
-import httpx
-
+from stack.http_client import http_client
 from stack.waiting import eventually
 
 SECRET = "s" * 43
@@ -24,7 +23,7 @@ async def test_replicas_that_start_together_make_one_key_and_print_it_once(run_s
     printed = [key for one in replicas for key in re.findall(r"pk_[a-z0-9]{8,32}_[\w-]{32,}", one.log.read_text())]
     assert len(printed) == 1
     assert await sql.fetchval("SELECT count(*) FROM gateway.api_keys") == 1
-    async with httpx.AsyncClient(trust_env=False, headers={"X-API-Key": printed[0]}) as client:
+    async with http_client(headers={"X-API-Key": printed[0]}) as client:
         assert (await client.get(f"{replicas[2].url}/api/v6/spaces")).status_code == 200
 
 
@@ -51,7 +50,7 @@ WRONG_KEYS = (
 
 
 async def test_a_wrong_key_is_401_and_says_how_to_ask(gateway, subtests) -> None:
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with http_client() as client:
         for key in WRONG_KEYS:
             with subtests.test(key=key[:60]):
                 answer = await client.get(f"{gateway.url}/api/v6/spaces", headers={"X-API-Key": key.encode("latin-1")})
@@ -62,7 +61,7 @@ async def test_a_wrong_key_is_401_and_says_how_to_ask(gateway, subtests) -> None
 
 
 async def test_no_key_is_401(gateway) -> None:
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with http_client() as client:
         assert (await client.get(f"{gateway.url}/api/v6/spaces")).status_code == 401
 
 

@@ -17,6 +17,7 @@ import pytest
 from parking_contracts import subjects
 from parking_contracts.reservation import ReservationOpened
 from parking_contracts.space import EVENT_TYPES, Layer, SpaceState, SpaceStateChanged
+from stack.http_client import http_client
 from stack.waiting import eventually
 
 KEY = "pk_bootstrap01_" + "s" * 43
@@ -76,7 +77,7 @@ async def listening(url: str, key: str = KEY, last_id: str = "", **params: Any) 
     headers = {"X-API-Key": key, **({"Last-Event-ID": last_id} if last_id else {})}
     listener = Listener()
     async with (
-        httpx.AsyncClient(trust_env=False, timeout=30) as client,
+        http_client(timeout=30) as client,
         client.stream("GET", f"{url}/api/v6/events", headers=headers, params=params) as answer,
     ):
         assert answer.status_code == 200, await answer.aread()
@@ -313,7 +314,7 @@ async def test_a_client_that_does_not_read_is_sent_away(run_service, gateway_env
     reader, writer = await asyncio.open_connection(*gateway.url.removeprefix("http://").split(":"), limit=1024)
     writer.write(f"GET /api/v6/events HTTP/1.1\r\nHost: x\r\nX-API-Key: {KEY}\r\n\r\n".encode())
     await reader.readuntil(b"connected")
-    async with listening(gateway.url) as quick, httpx.AsyncClient(trust_env=False) as client:
+    async with listening(gateway.url) as quick, http_client() as client:
         for version in range(1, 101):
             await town.change(version, padding=500_000)
             await quick.hears(version)

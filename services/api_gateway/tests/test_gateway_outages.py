@@ -11,6 +11,7 @@ import pytest
 from parking_contracts import subjects
 from parkstream.migrate import migrate_database
 from parkstream.streams import apply_streams
+from stack.http_client import http_client
 from stack.waiting import eventually
 
 KEY = "pk_bootstrap01_" + "s" * 43
@@ -18,9 +19,7 @@ KEY = "pk_bootstrap01_" + "s" * 43
 
 @pytest.fixture
 async def client(gateway):
-    async with httpx.AsyncClient(
-        base_url=gateway.url, headers={"X-API-Key": KEY}, trust_env=False, timeout=20
-    ) as client:
+    async with http_client(base_url=gateway.url, headers={"X-API-Key": KEY}, timeout=20) as client:
         yield client
 
 

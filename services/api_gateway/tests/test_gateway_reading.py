@@ -3,7 +3,7 @@
 import json
 import uuid
 
-import httpx
+from stack.http_client import http_client
 
 EUI = "70b3d57ed0061a2b"
 
@@ -97,9 +97,7 @@ async def test_no_route_shows_another_tenants_rows(gateway, registry, tenant_id,
     space_id = await registry.space(tenant_id, site, latitude=1.0, longitude=2.0, sensor_eui=EUI)
     await registry.device(tenant_id, EUI)
     stranger = await registry.key(await registry.tenant("other"), "*")
-    async with httpx.AsyncClient(
-        base_url=gateway.url, headers={"X-API-Key": stranger}, trust_env=False, timeout=20
-    ) as client:
+    async with http_client(base_url=gateway.url, headers={"X-API-Key": stranger}, timeout=20) as client:
         for path in (f"/api/v6/sites/{site}", f"/api/v6/spaces/{space_id}", f"/api/v6/devices/{EUI}"):
             with subtests.test(path):
                 assert (await client.get(path)).status_code == 404

@@ -15,6 +15,7 @@ from api_gateway.statistics.history.models import Dwell, OccupancyHistory, Peaks
 from occupancy_engine.rollups import Rollups
 from occupancy_engine.settings import EngineSettings
 from parking_chassis.postgres import open_pool
+from stack.http_client import http_client
 
 PATH = "/api/v6/statistics"
 MADE = datetime(2026, 3, 20, tzinfo=UTC)
@@ -320,9 +321,7 @@ async def test_another_tenants_past_is_nobodys(past, gateway) -> None:
     await past.compute()
     stranger = await past.registry.key(await past.registry.tenant("other"), "*")
     day = "from=2026-05-04&to=2026-05-05"
-    async with httpx.AsyncClient(
-        base_url=gateway.url, headers={"X-API-Key": stranger}, trust_env=False, timeout=20
-    ) as client:
+    async with http_client(base_url=gateway.url, headers={"X-API-Key": stranger}, timeout=20) as client:
         for what in ("occupancy", "occupancy?interval=hour", "turnover", "dwell"):
             answer = await client.get(f"{PATH}/{what}{'&' if '?' in what else '?'}{day}")
             assert answer.json()["series"] == [], what

@@ -20,6 +20,7 @@ from api_gateway.http.examples import ExampleMaker, NoExampleError
 from api_gateway.settings import Settings
 from parking_chassis.health import Health
 from parking_contracts.streams import STREAMS
+from stack.http_client import http_client
 
 Json = dict[str, Any]
 
@@ -142,9 +143,7 @@ PAGES = {"/docs": "/openapi.json", "/docs/bus": "/asyncapi.json", "/": "/docs"}
 
 
 async def test_the_pages_ask_no_other_host_and_run_no_script(gateway, document, subtests) -> None:
-    async with httpx.AsyncClient(
-        base_url=gateway.url, trust_env=False, timeout=60, headers={"Accept": "text/html"}
-    ) as stranger:
+    async with http_client(base_url=gateway.url, timeout=60, headers={"Accept": "text/html"}) as stranger:
         for path, linked in PAGES.items():
             with subtests.test(path):
                 answer = await stranger.get(path)

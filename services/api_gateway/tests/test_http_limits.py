@@ -2,12 +2,12 @@
 
 import asyncio
 
-import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from api_gateway.http.rate_limits import TokenBuckets
+from stack.http_client import http_client
 
 KEY = "pk_bootstrap01_" + "s" * 43
 SPACES = "/api/v6/spaces"
@@ -107,7 +107,7 @@ class TestLimited:
         assert (await api.get(SPACES, headers=stranger)).status_code == 200
 
     async def test_health_and_strangers_are_not_counted(self, gateway) -> None:
-        async with httpx.AsyncClient(base_url=gateway.url, trust_env=False) as client:
+        async with http_client(base_url=gateway.url) as client:
             for _ in range(12):
                 assert (await client.get("/health")).status_code == 200
                 assert (await client.get("/metrics")).status_code == 200

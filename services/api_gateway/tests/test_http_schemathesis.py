@@ -9,10 +9,12 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from uuid import NAMESPACE_URL, uuid5
+from uuid import NAMESPACE_URL, UUID, uuid5
 
-import httpx
+import asyncpg
 import pytest
+
+from stack.http_client import http_client
 
 KEY = "pk_bootstrap01_" + "s" * 43
 EXAMPLES = os.environ.get("PARKSTREAM_SCHEMATHESIS_EXAMPLES", "1")
@@ -24,6 +26,8 @@ CHECKS = (
     *("unsupported_method", "missing_required_header"),
 )
 NEVER_ENDING = "/api/v6/events"
+OWNERS = ("occupancy_engine", "reservation_service", "downlink_dispatcher")
+DISPLAY, GATEWAY = "2020200000000001", "0016c001f153a14c"
 
 
 @pytest.fixture
@@ -34,8 +38,8 @@ def gateway_env(gateway_env):
 
 @pytest.fixture
 async def platform_url(gateway, run_service, service_env, registry, tenant_id) -> str:
-    """A gateway with every owner behind it, and the space and site that the document's examples name."""
-    await asyncio.gather(*(run_service(owner, service_env) for owner in ("occupancy_engine", "reservation_service")))
+    """A gateway with every owner behind it, and the things that the document's examples name."""
+    await asyncio.gather(*(run_service(owner, service_env) for owner in OWNERS))
     names = {noun: uuid5(NAMESPACE_URL, noun) for noun in ("site", "space")}
     await registry.sql.execute(
         "INSERT INTO occupancy.sites (tenant_id, id, name, time_zone) VALUES ($1, $2, 'Market Square', 'UTC')",
@@ -43,12 +47,40 @@ async def platform_url(gateway, run_service, service_env, registry, tenant_id) -
     )
     await registry.device(tenant_id, "70b3d57ed0061a2b")
     await registry.space(tenant_id, names["site"], id=names["space"], code="A-1", sensor_eui="70b3d57ed0061a2b")
+    await put_displays(registry.sql, tenant_id, names["space"])
     return gateway.url
+
+
+async def put_displays(sql: asyncpg.Connection, tenant_id: UUID, space_id: UUID) -> None:
+    """A display in an application of the tenant, its gateway, and something that was sent to it."""
+    await sql.execute(
+        "INSERT INTO occupancy.applications (tenant_id, source, application_id) VALUES ($1, 'mqtt', 'displays')",
+        tenant_id,
+    )
+    await sql.execute(
+        "INSERT INTO occupancy.devices (tenant_id, dev_eui, source, application_id) VALUES ($1, $2, 'mqtt', 'displays')",
+        *(tenant_id, DISPLAY),
+    )
+    await sql.execute(
+        "INSERT INTO downlink.displays (tenant_id, dev_eui, codec, space_id, gateway_id) "
+        "VALUES ($1, $2, 'kuando_busylight', $3, $4)",
+        *(tenant_id, DISPLAY, space_id, GATEWAY),
+    )
+    await sql.execute(
+        "INSERT INTO downlink.gateways (tenant_id, gateway_id, network_tenant_id, name, state, synced_at) "
+        "VALUES ($1, $2, 'city', 'Town hall', 'online', now())",
+        *(tenant_id, GATEWAY),
+    )
+    await sql.execute(
+        "INSERT INTO downlink.downlinks (tenant_id, id, dev_eui, kind, f_port, payload, status, expires_at, ended_at) "
+        "VALUES ($1, $2, $3, 'custom', 15, '\\x0501', 'expired', now(), now())",
+        *(tenant_id, uuid5(NAMESPACE_URL, "downlink"), DISPLAY),
+    )
 
 
 @pytest.mark.timeout(1800)
 async def test_no_request_gets_a_5xx_or_an_answer_that_is_not_documented(platform_url: str, tmp_path: Path) -> None:
-    async with httpx.AsyncClient(base_url=platform_url, trust_env=False, timeout=60) as client:
+    async with http_client(base_url=platform_url, timeout=60) as client:
         document = tmp_path / "openapi.json"
         document.write_text((await client.get("/openapi.json")).text)
     words = [

@@ -14,6 +14,7 @@ import pytest
 from parking_contracts import subjects
 from parking_contracts.space_commands import OWNER
 from stack.gateways import GatewayPair, an_address
+from stack.http_client import http_client
 from stack.services import Service
 from stack.waiting import eventually
 
@@ -153,7 +154,7 @@ async def test_a_crash_between_the_note_and_the_effect_leaves_the_note(gateways:
     owner = await nats.connect(gateways.nats_url)
     commands = await owner.subscribe(subjects.command(OWNER, "site.create"))
     await owner.flush()
-    async with httpx.AsyncClient(base_url=third.url, trust_env=False, timeout=30) as client:
+    async with http_client(base_url=third.url, timeout=30) as client:
         asking = asyncio.create_task(client.post("/api/v6/sites", json={"name": "x"}, headers=admin.headers))
         await commands.next_msg(timeout=20)  # noted, sent, and not carried out
         third.kill()

@@ -1,8 +1,7 @@
 """The first owner: made once, from the environment, and never again."""
 
-import httpx
-
 from stack.gateways import PASSWORD
+from stack.http_client import http_client
 from stack.waiting import eventually
 
 OWNER = {"PARKSTREAM_BOOTSTRAP_OWNER_EMAIL": "owner@example.com", "PARKSTREAM_BOOTSTRAP_OWNER_PASSWORD": PASSWORD}
@@ -10,7 +9,7 @@ OWNER = {"PARKSTREAM_BOOTSTRAP_OWNER_EMAIL": "owner@example.com", "PARKSTREAM_BO
 
 async def test_the_first_owner_is_the_platforms_admin_and_keeps_his_new_password(run_service, gateway_env, sql) -> None:
     first = await run_service("api_gateway", {**gateway_env, **OWNER})
-    async with httpx.AsyncClient(base_url=first.url, trust_env=False, timeout=30) as client:
+    async with http_client(base_url=first.url, timeout=30) as client:
         body = {"email": "owner@example.com", "password": PASSWORD}
         tokens = (await client.post("/api/auth/login", json=body)).json()
         assert (tokens["user"]["role"], tokens["user"]["platform_admin"]) == ("owner", True)
@@ -20,7 +19,7 @@ async def test_the_first_owner_is_the_platforms_admin_and_keeps_his_new_password
         assert (await client.post("/api/auth/password", json=new, headers=headers)).status_code == 204
     first.stop()
     await first.start()
-    async with httpx.AsyncClient(base_url=first.url, trust_env=False, timeout=30) as client:
+    async with http_client(base_url=first.url, timeout=30) as client:
         assert (await client.post("/api/auth/login", json=body)).status_code == 401
         body["password"] = "four green parking meters"
         assert (await client.post("/api/auth/login", json=body)).status_code == 200

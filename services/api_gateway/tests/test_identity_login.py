@@ -9,6 +9,7 @@ import pytest
 from argon2 import PasswordHasher
 
 from stack.gateways import PASSWORD, GatewayPair, an_address
+from stack.http_client import http_client
 from stack.services import Service
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -140,7 +141,7 @@ async def test_an_address_that_only_the_client_claims_is_not_believed(gateways: 
     plain.spawn()
     await plain.wait_ready(60)
     try:
-        async with httpx.AsyncClient(base_url=plain.url, trust_env=False, timeout=20) as client:
+        async with http_client(base_url=plain.url, timeout=20) as client:
             statuses = []
             for _ in range(6):
                 body = {"email": ada.email, "password": WRONG}
@@ -157,7 +158,7 @@ async def test_log_ins_beyond_the_queue_are_told_to_come_back(gateways: GatewayP
     narrow.spawn()
     await narrow.wait_ready(60)
     try:
-        async with httpx.AsyncClient(base_url=narrow.url, trust_env=False, timeout=20) as client:
+        async with http_client(base_url=narrow.url, timeout=20) as client:
 
             async def try_once(number: int) -> httpx.Response:
                 body = {"email": f"crowd{number}@example.com", "password": WRONG}

@@ -2,10 +2,10 @@
 
 import uuid
 
-import httpx
 import pytest
 
 from stack.gateways import PASSWORD, GatewayPair, an_address
+from stack.http_client import http_client
 from stack.services import Service
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -67,7 +67,7 @@ async def test_where_registration_is_open_anybody_gets_a_tenant_of_his_own(gatew
     service.spawn()
     await service.wait_ready(60)
     try:
-        async with httpx.AsyncClient(base_url=service.url, trust_env=False, timeout=30) as client:
+        async with http_client(base_url=service.url, timeout=30) as client:
             body, headers = registration(), {"X-Forwarded-For": an_address()}
             made = await client.post("/api/auth/register", json=body, headers=headers)
             assert made.status_code == 201, made.text

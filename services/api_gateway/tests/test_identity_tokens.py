@@ -13,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from stack.gateways import KEY, GatewayPair, Person
+from stack.http_client import http_client
 from stack.services import Service
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -125,7 +126,7 @@ async def test_a_new_key_signs_after_its_time_and_the_old_one_still_verifies_eve
     third.spawn()
     await third.wait_ready(60)
     try:
-        async with httpx.AsyncClient(base_url=third.url, trust_env=False, timeout=20) as client:
+        async with http_client(base_url=third.url, timeout=20) as client:
             body = {"refresh_token": before.tokens["refresh_token"]}
             after = (await client.post("/api/auth/refresh", json=body)).json()
             new = jwt.get_unverified_header(after["access_token"])["kid"]
@@ -138,7 +139,7 @@ async def test_a_new_key_signs_after_its_time_and_the_old_one_still_verifies_eve
         third.stop()
         third.spawn()
         await third.wait_ready(60)
-        async with httpx.AsyncClient(base_url=third.url, trust_env=False, timeout=20) as client:
+        async with http_client(base_url=third.url, timeout=20) as client:
             assert (await ask(client, before.tokens["access_token"])).status_code == 401
             kids = {key["kid"] for key in (await client.get("/api/auth/jwks")).json()["keys"]}
             assert kids == {new}

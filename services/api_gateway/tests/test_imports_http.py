@@ -6,6 +6,8 @@ import io
 import httpx
 import pytest
 
+from stack.http_client import http_client
+
 IMPORTS, EXPORTS = "/api/v6/imports", "/api/v6/exports"
 NASTY = ("=1+1", "+cmd", "-1", "@x", "'=x", "''", "tab\there", 'say "hi"', "two\r\nlines", "semi;colon", "ü, 駐車場 🅿")
 
@@ -119,12 +121,12 @@ async def test_the_nouns_own_scope_is_needed_and_another_tenant_sees_nothing(api
     await registry.device(tenant_id, "0101010101010101")
     key = await registry.key(await registry.tenant("other"), "sites:*", "spaces:read", "devices:read")
     headers = {"X-API-Key": key}
-    async with httpx.AsyncClient(base_url=gateway.url, headers=headers, trust_env=False, timeout=20) as other:
+    async with http_client(base_url=gateway.url, headers=headers, timeout=20) as other:
         for kind in ("spaces", "devices"):
             assert (await send(other, kind, b"")).status_code == 403
         assert (await send(other, "sites", b"")).status_code == 422
         for kind in ("sites", "spaces", "devices"):
             assert (await other.get(f"{EXPORTS}/{kind}")).text.count("\r\n") == 1
-    async with httpx.AsyncClient(base_url=gateway.url, trust_env=False, timeout=20) as nobody:
+    async with http_client(base_url=gateway.url, timeout=20) as nobody:
         assert (await nobody.get(f"{EXPORTS}/sites")).status_code == 401
         assert (await send(nobody, "sites", b"")).status_code == 401

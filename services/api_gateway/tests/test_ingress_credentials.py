@@ -3,11 +3,13 @@
 import httpx
 import pytest
 
+from stack.http_client import http_client
+
 PATH = "/api/v6/ingress-credentials"
 
 
 def client_of(url: str, key: str) -> httpx.AsyncClient:
-    return httpx.AsyncClient(base_url=url, headers={"X-API-Key": key}, trust_env=False, timeout=20)
+    return http_client(base_url=url, headers={"X-API-Key": key}, timeout=20)
 
 
 @pytest.fixture

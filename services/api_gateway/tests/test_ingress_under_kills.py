@@ -10,6 +10,7 @@ import nats
 import pytest
 
 from parkstream.streams import apply_streams
+from stack.http_client import http_client
 from stack.waiting import eventually
 
 EVENTS_PER_ROUND = 150
@@ -34,7 +35,7 @@ class Ledger:
         waiting = iter(range(count))
 
         async def sender() -> None:
-            async with httpx.AsyncClient(base_url=self._url, trust_env=False, timeout=10) as http:
+            async with http_client(base_url=self._url, timeout=10) as http:
                 for _ in waiting:
                     await self._send_one(http)
 
@@ -71,7 +72,7 @@ async def test_nothing_that_was_answered_2xx_is_lost(database, private_nats, run
     gateway = await run_service("api_gateway", env)
     ingestor = await run_service("uplink_ingestor", env)
     key = gateway_env["PARKSTREAM_BOOTSTRAP_API_KEY"]
-    async with httpx.AsyncClient(base_url=gateway.url, headers={"X-API-Key": key}, trust_env=False) as api:
+    async with http_client(base_url=gateway.url, headers={"X-API-Key": key}) as api:
         made = (await api.post("/api/v6/ingress-credentials", json={"source": SOURCE})).json()
     ledger = Ledger(gateway.url, made["token"])
 

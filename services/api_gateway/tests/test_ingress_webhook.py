@@ -5,11 +5,12 @@ import json
 import uuid
 from datetime import UTC, datetime, timedelta
 
-import httpx
 import pytest
 from chirpstack_api import integration
 from nats.js.errors import NotFoundError
 from standardwebhooks import Webhook
+
+from stack.http_client import http_client
 
 PATH = "/api/v6/webhooks/chirpstack?event=up"
 CREDENTIALS = "/api/v6/ingress-credentials"
@@ -63,7 +64,7 @@ async def stored(bus) -> list:
 @pytest.fixture
 async def door(gateway):
     """A sender without any key of the API."""
-    async with httpx.AsyncClient(base_url=gateway.url, trust_env=False, timeout=20) as client:
+    async with http_client(base_url=gateway.url, timeout=20) as client:
         yield client
 
 

@@ -15,6 +15,7 @@ import pytest_asyncio
 
 from parkstream.embedded import child
 from parkstream.streams import apply_streams
+from stack.http_client import http_client
 from stack.servers import NatsAccount, fresh_database
 from stack.services import Service
 from stack.waiting import eventually
@@ -88,7 +89,7 @@ async def tenant_id(registry) -> uuid.UUID:
 async def api(gateway, registry, tenant_id) -> AsyncIterator[httpx.AsyncClient]:
     """An admin of the test's tenant."""
     headers = {"X-API-Key": await registry.key(tenant_id, "*")}
-    async with httpx.AsyncClient(base_url=gateway.url, headers=headers, trust_env=False, timeout=20) as client:
+    async with http_client(base_url=gateway.url, headers=headers, timeout=20) as client:
         yield client
 
 
@@ -290,9 +291,7 @@ async def test_without_its_owner_a_booking_is_503_and_reads_go_on(api, booking, 
 async def test_sixty_four_clients_for_one_slot_have_one_winner(gateway, api, booking) -> None:
     limits = httpx.Limits(max_connections=64)
     headers = dict(api.headers)
-    async with httpx.AsyncClient(
-        base_url=gateway.url, headers=headers, limits=limits, timeout=20, trust_env=False
-    ) as many:
+    async with http_client(base_url=gateway.url, headers=headers, limits=limits, timeout=20) as many:
         answers = await asyncio.gather(*(many.post(PATH, json=booking) for _ in range(64)))
     assert sorted(answer.status_code for answer in answers) == [201, *[409] * 63]
     assert (await api.get(PATH)).json()["total"] == 1

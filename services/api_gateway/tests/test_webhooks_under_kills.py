@@ -6,10 +6,10 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 
-import httpx
 import pytest
 from nats.js import api as jetstream_api
 
+from stack.http_client import http_client
 from stack.valve import valve_before
 from stack.waiting import eventually
 from stack.webhook_events import QUICK, Street, make_hook
@@ -31,7 +31,7 @@ async def start(run_service, gateway_env) -> AsyncIterator[StartGateway]:
 
         async def start_one(**changes: str) -> tuple:
             gateway = await run_service("api_gateway", {**gateway_env, **changes})
-            client = httpx.AsyncClient(base_url=gateway.url, headers={"X-API-Key": KEY}, trust_env=False, timeout=20)
+            client = http_client(base_url=gateway.url, headers={"X-API-Key": KEY}, timeout=20)
             return gateway, await stack.enter_async_context(client)
 
         yield start_one

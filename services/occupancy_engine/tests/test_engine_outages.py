@@ -12,6 +12,7 @@ from parking_contracts.reservation import ReservationOpened
 from parking_contracts.subjects import reservation
 from parkstream.migrate import migrate_database
 from parkstream.streams import apply_streams
+from stack.http_client import http_client
 from stack.platform import NOON, Platform, uplink
 from stack.services import Service
 from stack.waiting import eventually
@@ -22,7 +23,7 @@ QUICK = {"PARKSTREAM_SILENCE_SWEEP_SECONDS": "0.2", "PARKSTREAM_OVERDUE_SWEEP_SE
 
 async def problems(engine: Service) -> dict[str, str]:
     """What /ready complains of."""
-    async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
+    async with http_client(timeout=5) as client:
         answer = await client.get(f"{engine.url}/ready")
     return answer.json().get("problems", {})
 

@@ -16,6 +16,7 @@ from parking_chassis.pull_consumer import PullConsumer
 from parkstream.embedded.nats import NatsServer
 from parkstream.streams import apply_streams
 from stack.brokers import Mosquitto
+from stack.http_client import http_client
 from stack.servers import NatsAccount
 from stack.services import RunService, Service
 from stack.waiting import eventually
@@ -54,7 +55,7 @@ async def send(mqtt: Any, messages: list[tuple[str, bytes]]) -> None:
 
 
 async def problems(service: Service) -> dict[str, str] | None:
-    async with httpx.AsyncClient(trust_env=False, base_url=service.url) as client:
+    async with http_client(base_url=service.url) as client:
         answer = await client.get("/ready")
     return answer.json()["problems"] if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE else None
 
@@ -112,7 +113,7 @@ async def test_two_ingestors_share_a_subscription_and_one_takes_over_when_the_ot
 
 async def received(service: Service) -> float:
     """Uplinks that a process has taken from MQTT."""
-    async with httpx.AsyncClient(trust_env=False, base_url=service.url) as client:
+    async with http_client(base_url=service.url) as client:
         lines = (await client.get("/metrics")).text.splitlines()
     return sum(float(line.split()[-1]) for line in lines if line.startswith(RECEIVED))
 
@@ -178,7 +179,7 @@ async def test_killed_again_and_again_in_mid_flow_it_loses_nothing(
 
 
 async def in_flight(service: Service) -> int:
-    async with httpx.AsyncClient(trust_env=False, base_url=service.url) as client:
+    async with http_client(base_url=service.url) as client:
         return (await client.get("/health")).json()["stats"]["in_flight"]["mqtt"]
 
 
