@@ -69,15 +69,19 @@ def is_news(display: Display, heard: Heard) -> bool:
 
 def judge(display: Display, heard: Heard, aired: Aired | None) -> Verdict:
     """Compare a frame that is news with what the display should show."""
-    if display.desired is None or not _was_sent(display, aired):
+    is_anew = display.session_at is not None and heard.session_at > display.session_at
+    if display.desired is None:
         return Verdict.NOTHING
+    if not _was_sent(display, aired):
+        # What waits for the device to be let in need not wait any longer.
+        return Verdict.GONE if is_anew else Verdict.NOTHING
     if aired is not None and (aired.at is None or heard.received_at < aired.at):
         return Verdict.TOO_OLD
     if heard.shows and not heard.is_activation:
         return Verdict.RIGHT
     if not is_current(display):
         return Verdict.NOTHING
-    if display.session_at is not None and heard.session_at > display.session_at:
+    if is_anew:
         return Verdict.GONE
     if heard.is_activation or heard.shows is False:
         return Verdict.WRONG
