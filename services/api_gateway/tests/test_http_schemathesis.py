@@ -58,7 +58,8 @@ async def put_displays(sql: asyncpg.Connection, tenant_id: UUID, space_id: UUID)
         tenant_id,
     )
     await sql.execute(
-        "INSERT INTO occupancy.devices (tenant_id, dev_eui, source, application_id) VALUES ($1, $2, 'mqtt', 'displays')",
+        "INSERT INTO occupancy.devices (tenant_id, dev_eui, source, application_id) "
+        "VALUES ($1, $2, 'mqtt', 'displays')",
         *(tenant_id, DISPLAY),
     )
     await sql.execute(

@@ -41,7 +41,7 @@ async def send_downlink(
     that is no display or in no application of the tenant, a command that this family of displays has no bytes for
     (`details.field` says which field), and NO_GATEWAY_ONLINE while no LoRaWAN gateway could send it.
     """
-    command = SendDownlink(dev_eui=dev_eui, **body.model_dump(mode="json", exclude={"request_id"}))
+    command = SendDownlink(dev_eui=dev_eui, **body.model_dump(mode="json", exclude={"request_id"}, exclude_unset=True))
     result = await commands.send(caller, command, body_request_id=body.request_id)
     return await as_made(request, response, caller, result)
 

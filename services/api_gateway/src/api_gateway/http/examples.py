@@ -22,7 +22,7 @@ FORMATS: dict[str, str] = {
     "duration": "PT15M",
     "ipvanyaddress": "203.0.113.7",
 }
-_NOUNS = ("space", "site", "reservation", "tenant", "user", "alert", "delivery", "endpoint")
+_NOUNS = ("space", "site", "reservation", "tenant", "user", "alert", "delivery", "endpoint", "downlink")
 
 
 class NoExampleError(ValueError):

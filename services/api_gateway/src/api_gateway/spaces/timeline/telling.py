@@ -105,15 +105,14 @@ def _downlink(facts: Facts) -> Words:
 
 def _told(facts: Facts) -> str:
     """What the display is told: a command by its values, else the bytes."""
-    command: Facts | None = facts["command"]
-    if command is None:
-        return f"{facts['payload']} on port {facts['f_port']}"
-    match command:
+    match facts["command"]:
         case {"command": "colour", "red": red, "green": green, "blue": blue}:
             return f"colour {red:02X}{green:02X}{blue:02X}"
         case {"command": name, "state": value} | {"command": name, "count": value}:
             return f"{name} {value}"
-    return str(command["command"])
+        case {"command": name}:
+            return str(name)
+    return f"{facts['payload']} on port {facts['f_port']}"
 
 
 _TELLERS: dict[str, Callable[[Facts], Words]] = {
