@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 import msgspec
 
 from downlink_dispatcher import metrics
-from downlink_dispatcher.domain.buckets import Purse, keys_of
+from downlink_dispatcher.domain.buckets import Bucket, Purse, keys_of
 from downlink_dispatcher.domain.display import Display
 from downlink_dispatcher.domain.rules import SendingRules
 from downlink_dispatcher.domain.turns import Rest, Send, Settle, Turn, Waiting, next_turn
@@ -29,17 +29,24 @@ NOT_OURS = timedelta(seconds=60)
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
-    """A downlink that is this sender's to hand over, and its row as it was before."""
+    """A downlink that is this sender's to hand over, and its row as it was before.
+
+    `displaced` are the states that it takes out of the network server's queue.
+    """
 
     id: UUID
     display: Display
     row: Waiting
     item: Item
     token_keys: tuple[str, ...]
+    displaced: tuple[UUID, ...] = ()
 
 
 class Round(msgspec.Struct, frozen=True):
-    """What one round came to. `is_more`: there may be more that is due; else the next is in so many seconds, if any."""
+    """What one round came to. `is_more`: there may be more that is due now.
+
+    `next_due_seconds` is when the first of what it put off is due; others tell by NOTIFY what they make due.
+    """
 
     claims: tuple[Claim, ...] = ()
     is_more: bool = False
@@ -59,39 +66,44 @@ async def claim_due(connection: Connection, rules: SendingRules, limit: int) -> 
     """Take what is due and may be sent, `limit` downlinks at most, inside the caller's transaction."""
     due = await claims.take_due(connection, limit * LOOKED_AT_PER_SEND)
     if due is None:
-        return Round(next_due_seconds=await claims.next_due_seconds(connection))
+        return Round()
     now, displays = due
     queues = await claims.queues_of(connection, [display.key for display in displays])
-    decisions: list[Decision] = []
+    put_off: list[Decision] = []
     ready: list[_Chosen] = []
     for display in displays:
         queue = queues[display.key]
         match _turn(display, queue, now, rules):
             case Rest(until):
-                decisions.append(Decision(key=display.key, due_at=until))
+                put_off.append(Decision(key=display.key, due_at=until))
             case Settle(until):
                 metrics.SETTLED.inc()
-                decisions.append(Decision(key=display.key, due_at=until, is_settled=True))
+                put_off.append(Decision(key=display.key, due_at=until, is_settled=True))
             case Send(waiting):
                 keys = keys_of(display.tenant_id, display.gateway_id)
                 ready.append(_Chosen(display, queue, waiting, keys))
-    chosen, refused = await _pay(connection, ready, rules, now, limit)
-    claimed_until = now + rules.lease
+    chosen, refused, left = await _pay(connection, ready, rules, now, limit)
+    put_off += refused
     claimed = [_claim(one, row) for one, row in await _with_rows(connection, chosen, rules, now)]
-    decisions += refused
-    decisions += [
-        Decision(key=one.display.key, due_at=claimed_until, claim=one.id, claimed_until=claimed_until)
-        for one in claimed
-    ]
+    decisions = [*put_off, *(_taken(claim, now + rules.lease) for claim in claimed)]
     if decisions:
-        await claims.write_decisions(connection, decisions)
-    if len(displays) == limit * LOOKED_AT_PER_SEND or len(claimed) == limit:
-        return Round(tuple(claimed), is_more=True)
-    return Round(tuple(claimed), next_due_seconds=await claims.next_due_seconds(connection))
+        await claims.write_decisions(connection, decisions, left)
+    is_more = len(displays) == limit * LOOKED_AT_PER_SEND or len(claimed) == limit
+    return Round(tuple(claimed), is_more=is_more, next_due_seconds=_seconds_until_first(put_off, now))
+
+
+def _taken(claim: Claim, until: datetime) -> Decision:
+    return Decision(key=claim.display.key, due_at=until, claim=claim.id, claimed_until=until)
+
+
+def _seconds_until_first(put_off: Sequence[Decision], now: datetime) -> float | None:
+    times = [decision.due_at for decision in put_off if decision.due_at is not None]
+    return (min(times) - now).total_seconds() if times else None
 
 
 def _turn(display: Display, queue: Queue, now: datetime, rules: SendingRules) -> Turn:
-    turn = next_turn(display, queue.head, queue.state, now, rules.spacing)
+    state = queue.tried[0] if queue.tried else None
+    turn = next_turn(display, queue.head, state, now, rules.spacing)
     if isinstance(turn, Send) and queue.application_id is None:
         # Wished while it was its tenant's, and no longer: the sweep takes the wish back.
         return Rest(now + NOT_OURS)
@@ -100,10 +112,10 @@ def _turn(display: Display, queue: Queue, now: datetime, rules: SendingRules) ->
 
 async def _pay(
     connection: Connection, ready: Sequence[_Chosen], rules: SendingRules, now: datetime, limit: int
-) -> tuple[list[_Chosen], list[Decision]]:
-    """Take tokens for those that wait longest; who gets none is due when there should be one."""
+) -> tuple[list[_Chosen], list[Decision], dict[str, Bucket]]:
+    """Take tokens for those that wait longest; who gets none is due when there should be one. And what is left."""
     if not ready:
-        return [], []
+        return [], [], {}
     keys = {key for one in ready for key in one.token_keys}
     purse = Purse(await buckets.lock_buckets(connection, keys, rules.limits, now), rules.limits, now)
     chosen: list[_Chosen] = []
@@ -116,9 +128,7 @@ async def _pay(
         else:
             refused.append(Decision(key=one.display.key, due_at=until))
     metrics.TOKEN_WAITS.inc(len(refused))
-    if purse.taken:
-        await buckets.write_buckets(connection, purse.left(purse.taken))
-    return chosen, refused
+    return chosen, refused, purse.left(purse.taken)
 
 
 def _waits_since(one: _Chosen) -> datetime:
@@ -132,9 +142,18 @@ async def _with_rows(
     tried = [(one.display.tenant_id, one.waiting.id) for one in chosen if one.waiting is not None]
     if tried:
         await claims.mark_tried(connection, tried)
+    if stale := [(one.display.tenant_id, row.id) for one in chosen for row in _stale(one)]:
+        await claims.supersede(connection, stale)
     states = [_state_row(one.display, now + rules.time_to_live) for one in chosen if one.waiting is None]
     made = await claims.add_state_rows(connection, states) if states else {}
     return [(one, one.waiting or made[one.display.key]) for one in chosen]
+
+
+def _stale(one: _Chosen) -> list[Waiting]:
+    """States that were to be tried again, and of which another is sent now."""
+    if one.waiting is not None and one.waiting.kind == "custom":
+        return []
+    return [row for row in one.queue.tried if row is not one.waiting]
 
 
 def _state_row(display: Display, expires_at: datetime) -> StateRow:
@@ -155,7 +174,8 @@ def _state_row(display: Display, expires_at: datetime) -> StateRow:
 
 
 def _claim(one: _Chosen, row: Waiting) -> Claim:
-    is_custom = row.kind == "custom"
+    # Flushing would take away a free-form command that was handed over and is not on air.
+    flush = row.kind != "custom" and not one.queue.has_custom_sent
     return Claim(
         id=uuid4(),
         display=one.display,
@@ -168,8 +188,8 @@ def _claim(one: _Chosen, row: Waiting) -> Claim:
             payload=row.payload,
             confirmed=row.confirmed,
             expires_at=row.expires_at,
-            # Flushing would take away a free-form command that was handed over and is not on air.
-            flush=not is_custom and not one.queue.has_custom_sent,
+            flush=flush,
         ),
         token_keys=one.token_keys,
+        displaced=one.queue.sent if flush else (),
     )

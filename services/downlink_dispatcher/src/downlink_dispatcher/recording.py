@@ -24,8 +24,8 @@ from downlink_dispatcher.domain.display import Display
 from downlink_dispatcher.domain.rules import SendingRules
 from downlink_dispatcher.store import buckets, results
 from downlink_dispatcher.store.alerts import tell_alerts
+from downlink_dispatcher.store.claims import supersede
 from downlink_dispatcher.store.displays import lock_displays
-from downlink_dispatcher.store.downlinks import Step, add_steps
 from downlink_dispatcher.store.results import DisplayResult, RowResult
 from parking_chassis.dead_letters import DEAD_LETTER_TYPE, PoisonError, dead_letter, encode_dead_letter, subject_of
 from parking_chassis.outbox import Event, write_events
@@ -71,20 +71,16 @@ class _Ledger:
     now: datetime
     rows: list[RowResult] = field(default_factory=list)
     displays: list[DisplayResult] = field(default_factory=list)
-    steps: list[Step] = field(default_factory=list)
-    flushed: list[tuple[UUID, str, UUID]] = field(default_factory=list)
+    displaced: list[tuple[UUID, UUID]] = field(default_factory=list)
     tokens: Counter[str] = field(default_factory=Counter)
     alerts: list[DeviceAlert] = field(default_factory=list)
     letters: list[Event] = field(default_factory=list)
 
-    def step(self, claim: Claim, status: DownlinkStatus, detail: str = "") -> None:
-        """One more step in a command's history."""
-        tenant_id, downlink_id = claim.display.tenant_id, claim.row.id
-        self.steps.append(Step(tenant_id=tenant_id, downlink_id=downlink_id, at=self.now, status=status, detail=detail))
 
-
-async def record(connection: Connection, outcomes: Sequence[tuple[Claim, Outcome]], rules: SendingRules) -> bool:
-    """Write what came of these, inside the caller's transaction; whether one of the displays is due again."""
+async def record(
+    connection: Connection, outcomes: Sequence[tuple[Claim, Outcome]], rules: SendingRules
+) -> float | None:
+    """Write what came of these, inside the caller's transaction; in how many seconds the first display is due again."""
     locked = await lock_displays(connection, [claim.display.key for claim, _ in outcomes])
     held = {display.key: display for display in locked}
     ledger = _Ledger(await results.clock(connection))
@@ -102,16 +98,15 @@ async def record(connection: Connection, outcomes: Sequence[tuple[Claim, Outcome
                 pause = rules.retries.pause_after(claim.row.attempts + 1, random.random())  # noqa: S311  jitter
                 _refused(ledger, claim, reason, pause)
     if not ledger.rows:
-        return False
+        return None
     await _write(connection, ledger, rules.limits)
     return await results.write_displays(connection, ledger.displays)
 
 
 async def _write(connection: Connection, ledger: _Ledger, limits: Limits) -> None:
     await results.write_rows(connection, ledger.rows)
-    await add_steps(connection, ledger.steps)
-    if ledger.flushed:
-        await results.supersede(connection, ledger.flushed)
+    if ledger.displaced:
+        await supersede(connection, ledger.displaced)
     await buckets.give_back(connection, ledger.tokens, limits)
     await tell_alerts(connection, ledger.alerts)
     await write_events(connection, SCHEMA, ledger.letters)
@@ -127,9 +122,9 @@ def _handed(ledger: _Ledger, claim: Claim, display: Display, outcome: Handed) ->
             attempts=row.attempts,
             queue_item_id=outcome.queue_item_id,
             is_at_server=True,
+            detail="found in the queue" if outcome.is_adopted else "",
         )
     )
-    ledger.step(claim, DownlinkStatus.SENT, "found in the queue" if outcome.is_adopted else "")
     sent_version, shown = _shown_now(claim, display)
     ledger.displays.append(
         DisplayResult(
@@ -142,8 +137,7 @@ def _handed(ledger: _Ledger, claim: Claim, display: Display, outcome: Handed) ->
     )
     if display.failed_at is not None:
         ledger.alerts.append(_alert(claim, ledger.now, is_open=False))
-    if claim.item.flush:
-        ledger.flushed.append((display.tenant_id, display.dev_eui, row.id))
+    ledger.displaced += [(display.tenant_id, downlink_id) for downlink_id in claim.displaced]
     if is_state and display.desired_at is not None and display.desired_version == row.version:
         metrics.WISH_TO_SENT_SECONDS.observe((ledger.now - display.desired_at).total_seconds())
     metrics.SENDS.labels(row.kind, "adopted" if outcome.is_adopted else "sent").inc()
@@ -190,9 +184,9 @@ def _refused(ledger: _Ledger, claim: Claim, reason: str, pause: timedelta | None
             attempts=attempts,
             next_attempt_at=next_attempt_at,
             last_error=reason,
+            detail=f"attempt {attempts} failed: {reason}",
         )
     )
-    ledger.step(claim, status, f"attempt {attempts} failed: {reason}")
     # A free-form command lets the state go first while it waits, and the next one when it is given up.
     due_at = (next_attempt_at or ledger.now + GIVEN_UP) if is_state else ledger.now
     ledger.displays.append(DisplayResult(key=display.key, due_at=due_at, has_failed=True if is_over else None))

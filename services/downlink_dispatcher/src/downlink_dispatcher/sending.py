@@ -49,8 +49,10 @@ class Sender:
         self._came_back = asyncio.Event()
         self._stopping = False
         self._is_drained = False
-        # While the network server is away: when to try the next one, by the loop's clock.
+        # By the loop's clock: while the network server is away, when to try the next one; and when the next display is
+        # due that this process has put off. What others put off is theirs, and the poll's.
         self._paused_until: float | None = None
+        self._next_due_at: float | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Send until the service stops; what is under way then is finished and recorded."""
@@ -101,8 +103,9 @@ class Sender:
                 task = asyncio.create_task(self._hand_over(claim))
                 self._under_way.add(task)
                 task.add_done_callback(self._on_handed_over)
+            self._note_due(round_.next_due_seconds)
             if not round_.is_more or not self._room():
-                await self._until_due(round_.next_due_seconds)
+                await self._until_due()
 
     def _room(self) -> int:
         """How many more may be under way now."""
@@ -118,15 +121,29 @@ class Sender:
         async with self._pool.acquire() as connection, connection.transaction():
             return await claim_due(connection, self._rules, room)
 
-    async def _until_due(self, next_due_seconds: float | None) -> None:
+    def _note_due(self, seconds: float | None) -> bool:
+        """Remember when a display is due that was put off; whether that is sooner than any other."""
+        if seconds is None:
+            return False
+        at = asyncio.get_running_loop().time() + seconds
+        if self._next_due_at is not None and self._next_due_at <= at:
+            return False
+        self._next_due_at = at
+        return True
+
+    async def _until_due(self) -> None:
         """Wait until something is due, or there is room for it again; every second it is looked for anyhow."""
-        pause = self._pause_seconds()
-        seconds = min(
-            POLL_SECONDS, pause or POLL_SECONDS, POLL_SECONDS if next_due_seconds is None else next_due_seconds
-        )
+        now = asyncio.get_running_loop().time()
+        moments = [now + POLL_SECONDS]
+        if self._next_due_at is not None:
+            moments.append(self._next_due_at)
+        if self._pause_seconds() > 0:
+            moments.append(now + self._pause_seconds())
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(max(seconds, 0.001)):
+            async with asyncio.timeout_at(min(moments)):
                 await self._due.wait()
+        if self._next_due_at is not None and self._next_due_at <= asyncio.get_running_loop().time():
+            self._next_due_at = None
 
     async def _hand_over(self, claim: Claim) -> None:
         """Hand a downlink over and keep what came of it; nothing that goes wrong here is another downlink's trouble."""
@@ -185,9 +202,9 @@ class Sender:
 
     async def _record_transaction(self, outcomes: Sequence[tuple[Claim, Outcome]]) -> None:
         async with self._pool.acquire() as connection, connection.transaction():
-            is_more_due = await record(connection, outcomes, self._rules)
-        if is_more_due:
-            self._due.set()
+            seconds = await record(connection, outcomes, self._rules)
+        if self._note_due(seconds):
+            self._due.set()  # the claiming loop waits for a later moment
 
 
 def outcome_of(failure: Exception) -> Outcome:

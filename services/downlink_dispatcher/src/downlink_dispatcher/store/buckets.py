@@ -40,20 +40,6 @@ async def _lock(connection: Connection, keys: list[str]) -> dict[str, Bucket]:
     return {row["key"]: Bucket(row["tokens"], row["filled_at"]) for row in rows}
 
 
-async def write_buckets(connection: Connection, buckets: Mapping[str, Bucket]) -> None:
-    """What is left in buckets that are held."""
-    await connection.execute(
-        """
-        UPDATE downlink.token_buckets b SET tokens = t.tokens, filled_at = t.filled_at
-        FROM unnest($1::text[], $2::float8[], $3::timestamptz[]) AS t (key, tokens, filled_at)
-        WHERE b.key = t.key
-        """,
-        list(buckets),
-        [bucket.tokens for bucket in buckets.values()],
-        [bucket.filled_at for bucket in buckets.values()],
-    )
-
-
 async def give_back(connection: Connection, tokens: Mapping[str, int], limits: Limits) -> None:
     """Tokens of downlinks that were not sent after all."""
     if not tokens:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,25 +10,30 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
+from downlink_dispatcher.domain.buckets import Bucket
 from downlink_dispatcher.domain.display import Display, DisplayKey
 from downlink_dispatcher.domain.turns import Kind, Waiting
 from downlink_dispatcher.store.displays import DISPLAY_COLUMNS
 from parking_chassis.postgres import Connection
 
+# A display has a few open commands; its queue of free-form ones is bounded where they come in.
+MOST_OPEN = 500
 _WAITING = ", ".join(Waiting.__struct_fields__)
 
 
 class Queue(msgspec.Struct, frozen=True, kw_only=True):
     """What waits for a display, and where it is.
 
-    `head` is the oldest free-form command, `state` its state's row that is to be tried again; `has_custom_sent`: a
-    free-form command may still be in the network server's queue. No `application_id`: the device is not its tenant's.
+    `head` is the oldest free-form command, `tried` are its states that are to be tried again, the newest first; `sent`
+    are states that may still be in the network server's queue, `has_custom_sent`: a free-form command may be. No
+    `application_id`: the device is not its tenant's.
     """
 
     application_id: str | None
-    head: Waiting | None
-    state: Waiting | None
-    has_custom_sent: bool
+    head: Waiting | None = None
+    tried: tuple[Waiting, ...] = ()
+    sent: tuple[UUID, ...] = ()
+    has_custom_sent: bool = False
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,70 +77,60 @@ async def take_due(connection: Connection, limit: int) -> tuple[datetime, list[D
     return (rows[0]["now"], displays) if rows else None
 
 
-async def next_due_seconds(connection: Connection) -> float | None:
-    """How long until a display is due that is not yet; None: none is."""
-    seconds: float | None = await connection.fetchval(
-        """
-        SELECT extract(epoch FROM min(due_at) - clock_timestamp())::float8 FROM downlink.displays WHERE due_at > now()
-        """
-    )
-    return seconds
-
-
 async def queues_of(connection: Connection, keys: Sequence[DisplayKey]) -> dict[DisplayKey, Queue]:
     """What waits for displays that are held. A command whose time is over is left to the sweep."""
     rows = await connection.fetch(
         f"""
-        SELECT k.tenant_id, k.dev_eui, v.application_id, h AS head, s AS state,
-               EXISTS (
-                   SELECT FROM downlink.downlinks
-                   WHERE tenant_id = k.tenant_id AND dev_eui = k.dev_eui AND ended_at IS NULL
-                     AND kind = 'custom' AND status = 'sent'
-               ) AS has_custom_sent
+        SELECT k.tenant_id AS of_tenant, k.dev_eui AS of_device, v.application_id, v.is_bound, now() AS now, o.*
         FROM unnest($1::uuid[], $2::text[]) AS k (tenant_id, dev_eui)
         LEFT JOIN LATERAL (
-            SELECT application_id FROM occupancy.downlink_devices
-            WHERE tenant_id = k.tenant_id AND dev_eui = k.dev_eui AND is_bound LIMIT 1
+            SELECT application_id, is_bound FROM occupancy.downlink_devices
+            WHERE tenant_id = k.tenant_id AND dev_eui = k.dev_eui LIMIT 1
         ) v ON true
         LEFT JOIN LATERAL (
-            SELECT {_WAITING} FROM downlink.downlinks
+            SELECT {_WAITING}, status FROM downlink.downlinks
             WHERE tenant_id = k.tenant_id AND dev_eui = k.dev_eui AND ended_at IS NULL
-              AND status = 'queued' AND kind = 'custom' AND expires_at > now()
-            ORDER BY id LIMIT 1
-        ) h ON true
-        LEFT JOIN LATERAL (
-            SELECT {_WAITING} FROM downlink.downlinks
-            WHERE tenant_id = k.tenant_id AND dev_eui = k.dev_eui AND ended_at IS NULL
-              AND status = 'queued' AND kind <> 'custom'
-            ORDER BY id DESC LIMIT 1
-        ) s ON true
+              AND status IN ('queued', 'sent')
+            ORDER BY id LIMIT {MOST_OPEN}
+        ) o ON true
         """,  # noqa: S608  the columns are constants
         [tenant_id for tenant_id, _ in keys],
         [dev_eui for _, dev_eui in keys],
     )
-    return {(row["tenant_id"], row["dev_eui"]): _queue(row) for row in rows}
+    by_display: dict[DisplayKey, list[asyncpg.Record]] = {}
+    for row in rows:
+        by_display.setdefault((row["of_tenant"], row["of_device"]), []).append(row)
+    return {key: _queue(of_one) for key, of_one in by_display.items()}
 
 
-def _queue(row: asyncpg.Record) -> Queue:
+def _queue(rows: Sequence[asyncpg.Record]) -> Queue:
+    """The rows of one display, in the order of their commands; a single one without a command if there is none."""
+    first, commands = rows[0], [row for row in rows if row["id"] is not None]
+    queued = [row for row in commands if row["status"] == "queued"]
+    live = (row for row in queued if row["kind"] == "custom" and row["expires_at"] > row["now"])
+    head = next(live, None)
     return Queue(
-        application_id=row["application_id"],
-        head=_waiting(row["head"]),
-        state=_waiting(row["state"]),
-        has_custom_sent=row["has_custom_sent"],
+        application_id=first["application_id"] if first["is_bound"] else None,
+        head=_waiting(head) if head is not None else None,
+        tried=tuple(_waiting(row) for row in reversed(queued) if row["kind"] != "custom"),
+        sent=tuple(row["id"] for row in commands if row["status"] == "sent" and row["kind"] != "custom"),
+        has_custom_sent=any(row["status"] == "sent" and row["kind"] == "custom" for row in commands),
     )
 
 
-def _waiting(row: tuple[Any, ...] | None) -> Waiting | None:
-    # A row inside a row has no names; one that does not exist may come as nothing but NULLs.
-    if row is None or row[0] is None:
-        return None
-    return Waiting(**dict(zip(Waiting.__struct_fields__, row, strict=True)))
+def _waiting(row: asyncpg.Record) -> Waiting:
+    return Waiting(**{name: row[name] for name in Waiting.__struct_fields__})
 
 
-async def write_decisions(connection: Connection, decisions: Sequence[Decision]) -> None:
-    """What becomes of displays that are held."""
+async def write_decisions(connection: Connection, decisions: Sequence[Decision], left: Mapping[str, Bucket]) -> None:
+    """What becomes of displays that are held, and what is left in the buckets that paid for it."""
     await connection.execute(
         """
+        WITH paid AS (
+            UPDATE downlink.token_buckets b SET tokens = p.tokens, filled_at = p.filled_at
+            FROM unnest($7::text[], $8::float8[], $9::timestamptz[]) AS p (key, tokens, filled_at)
+            WHERE b.key = p.key
+        )
         UPDATE downlink.displays d
         SET due_at = t.due_at, claim = t.claim, claimed_until = t.claimed_until,
             sent_version = CASE WHEN t.is_settled THEN d.desired_version ELSE d.sent_version END
@@ -149,36 +144,25 @@ async def write_decisions(connection: Connection, decisions: Sequence[Decision])
         [decision.claim for decision in decisions],
         [decision.claimed_until for decision in decisions],
         [decision.is_settled for decision in decisions],
+        list(left),
+        [bucket.tokens for bucket in left.values()],
+        [bucket.filled_at for bucket in left.values()],
     )
 
 
 async def add_state_rows(connection: Connection, rows: Sequence[StateRow]) -> dict[DisplayKey, Waiting]:
-    """Rows for states that are about to be sent, with the first step of their history, by display.
-
-    What was to be tried again of an earlier wish is superseded.
-    """
+    """Rows for states that are about to be sent, with the first step of their history, by display."""
     made = await connection.fetch(
         """
-        WITH row AS (
-            SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::bigint[], $6::smallint[],
-                                 $7::bytea[], $8::jsonb[], $9::text[], $10::timestamptz[])
-                   AS t (tenant_id, dev_eui, space_id, kind, version, f_port, payload, command, cause, expires_at)
-        ), ended AS (
-            UPDATE downlink.downlinks o SET status = 'superseded', ended_at = now(), next_attempt_at = NULL
-            FROM row
-            WHERE o.tenant_id = row.tenant_id AND o.dev_eui = row.dev_eui AND o.ended_at IS NULL
-              AND o.status = 'queued' AND o.kind <> 'custom'
-            RETURNING o.tenant_id, o.id
-        ), made AS (
+        WITH made AS (
             INSERT INTO downlink.downlinks (tenant_id, dev_eui, space_id, kind, version, f_port, payload, command,
                                             cause, expires_at, tried_at)
-            SELECT row.*, now() FROM row
+            SELECT t.*, now() FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::bigint[], $6::smallint[],
+                                          $7::bytea[], $8::jsonb[], $9::text[], $10::timestamptz[]) AS t
             RETURNING tenant_id, dev_eui, id
         ), told AS (
             INSERT INTO downlink.downlink_steps (tenant_id, downlink_id, at, status)
             SELECT tenant_id, id, now(), 'queued' FROM made
-            UNION ALL
-            SELECT tenant_id, id, now(), 'superseded' FROM ended
         )
         SELECT tenant_id, dev_eui, id FROM made
         """,
@@ -206,6 +190,24 @@ async def mark_tried(connection: Connection, downlinks: Sequence[tuple[UUID, UUI
         UPDATE downlink.downlinks d SET tried_at = now()
         FROM unnest($1::uuid[], $2::uuid[]) AS t (tenant_id, id)
         WHERE d.tenant_id = t.tenant_id AND d.id = t.id
+        """,
+        [tenant_id for tenant_id, _ in downlinks],
+        [downlink_id for _, downlink_id in downlinks],
+    )
+
+
+async def supersede(connection: Connection, downlinks: Sequence[tuple[UUID, UUID]]) -> None:
+    """States (tenant, id) that will not come any more, because another takes their place, unless they are on air."""
+    await connection.execute(
+        """
+        WITH ended AS (
+            UPDATE downlink.downlinks d SET status = 'superseded', ended_at = now(), next_attempt_at = NULL
+            FROM unnest($1::uuid[], $2::uuid[]) AS t (tenant_id, id)
+            WHERE d.tenant_id = t.tenant_id AND d.id = t.id AND d.status IN ('queued', 'sent')
+            RETURNING d.tenant_id, d.id
+        )
+        INSERT INTO downlink.downlink_steps (tenant_id, downlink_id, at, status)
+        SELECT tenant_id, id, now(), 'superseded' FROM ended
         """,
         [tenant_id for tenant_id, _ in downlinks],
         [downlink_id for _, downlink_id in downlinks],

@@ -14,7 +14,10 @@ from parking_contracts.downlink import DownlinkStatus
 
 
 class RowResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be said at a command's row. `is_at_server`: it may be there, though nobody has said so."""
+    """What is to be said at a command's row. `is_at_server`: it may be there, though nobody has said so.
+
+    With a `detail`, an empty one too, this is a step of its history.
+    """
 
     tenant_id: UUID
     id: UUID
@@ -24,6 +27,7 @@ class RowResult(msgspec.Struct, frozen=True, kw_only=True):
     last_error: str = ""
     queue_item_id: str | None = None
     is_at_server: bool = False
+    detail: str | None = None
 
 
 class DisplayResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,9 +60,17 @@ async def is_known_item(connection: Connection, queue_item_id: str) -> bool:
 
 
 async def write_rows(connection: Connection, results: Sequence[RowResult]) -> None:
-    """Commands' rows. What the network server told meanwhile, that it is on air, stands."""
+    """Commands' rows and histories. What the network server told meanwhile, that it is on air, stands."""
     await connection.execute(
         """
+        WITH t AS (
+            SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::smallint[], $5::timestamptz[], $6::text[],
+                                 $7::text[], $8::boolean[], $9::text[])
+                AS t (tenant_id, id, status, attempts, next_attempt_at, last_error, queue_item_id, is_at_server, detail)
+        ), told AS (
+            INSERT INTO downlink.downlink_steps (tenant_id, downlink_id, at, status, detail)
+            SELECT tenant_id, id, now(), status, detail FROM t WHERE detail IS NOT NULL
+        )
         UPDATE downlink.downlinks d
         SET status = CASE WHEN d.status = 'queued' THEN t.status ELSE d.status END,
             attempts = t.attempts, next_attempt_at = t.next_attempt_at,
@@ -67,37 +79,15 @@ async def write_rows(connection: Connection, results: Sequence[RowResult]) -> No
             tried_at = CASE WHEN t.is_at_server THEN d.tried_at END,
             sent_at = CASE WHEN t.status = 'sent' THEN coalesce(d.sent_at, now()) ELSE d.sent_at END,
             ended_at = CASE WHEN t.status = 'failed' THEN coalesce(d.ended_at, now()) ELSE d.ended_at END
-        FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::smallint[], $5::timestamptz[], $6::text[], $7::text[],
-                    $8::boolean[])
-             AS t (tenant_id, id, status, attempts, next_attempt_at, last_error, queue_item_id, is_at_server)
+        FROM t
         WHERE d.tenant_id = t.tenant_id AND d.id = t.id
         """,
         *[[getattr(one, name) for one in results] for name in RowResult.__struct_fields__],
     )
 
 
-async def supersede(connection: Connection, sent: Sequence[tuple[UUID, str, UUID]]) -> None:
-    """States (tenant, DevEUI, id) emptied their devices' queues when they went out: what was there will not come."""
-    await connection.execute(
-        """
-        WITH ended AS (
-            UPDATE downlink.downlinks d SET status = 'superseded', ended_at = now()
-            FROM unnest($1::uuid[], $2::text[], $3::uuid[]) AS t (tenant_id, dev_eui, id)
-            WHERE d.tenant_id = t.tenant_id AND d.dev_eui = t.dev_eui AND d.id <> t.id AND d.ended_at IS NULL
-              AND d.status = 'sent' AND d.kind <> 'custom'
-            RETURNING d.tenant_id, d.id
-        )
-        INSERT INTO downlink.downlink_steps (tenant_id, downlink_id, at, status)
-        SELECT tenant_id, id, now(), 'superseded' FROM ended
-        """,
-        [tenant_id for tenant_id, _, _ in sent],
-        [dev_eui for _, dev_eui, _ in sent],
-        [downlink_id for _, _, downlink_id in sent],
-    )
-
-
-async def write_displays(connection: Connection, results: Sequence[DisplayResult]) -> bool:
-    """Displays' rows, held by the caller, let go; due again if something is left to send. Whether one is."""
+async def write_displays(connection: Connection, results: Sequence[DisplayResult]) -> float | None:
+    """Displays' rows, held by the caller, let go; due again if something is left to send: in how many seconds first."""
     rows = await connection.fetch(
         """
         UPDATE downlink.displays d
@@ -121,7 +111,7 @@ async def write_displays(connection: Connection, results: Sequence[DisplayResult
         FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bytea[], $5::boolean[], $6::timestamptz[], $7::boolean[])
              AS t (tenant_id, dev_eui, sent_version, shown_payload, is_state, due_at, has_failed)
         WHERE d.tenant_id = t.tenant_id AND d.dev_eui = t.dev_eui
-        RETURNING d.due_at
+        RETURNING extract(epoch FROM d.due_at - now())::float8 AS seconds
         """,
         [one.key[0] for one in results],
         [one.key[1] for one in results],
@@ -131,4 +121,4 @@ async def write_displays(connection: Connection, results: Sequence[DisplayResult
         [one.due_at for one in results],
         [one.has_failed for one in results],
     )
-    return any(row["due_at"] is not None for row in rows)
+    return min((row["seconds"] for row in rows if row["seconds"] is not None), default=None)
