@@ -6,6 +6,7 @@ import nats
 
 from parkstream.migrate import migrate_database
 from parkstream.streams import apply_streams
+from stack.redelivery import redeliver_after
 from stack.waiting import eventually
 from stack.webhook_events import QUICK, Street, make_hook
 from stack.webhook_receiver import receiving
@@ -28,7 +29,9 @@ async def test_the_database(run_service, private_postgres, nats_account, client_
     }
     gateway = await run_service("api_gateway", environment)
     api = client_for(gateway)
-    street = Street(await nats_account.connect(), await tenant_of(api))
+    bus = await nats_account.connect()
+    await redeliver_after(bus, 2, "api_gateway")
+    street = Street(bus, await tenant_of(api))
     async with receiving() as receiver:
         hook = await make_hook(api, receiver.url)
         sent = [await street.change()]

@@ -10,6 +10,7 @@ import pytest
 from nats.js import api as jetstream_api
 
 from stack.http_client import http_client
+from stack.redelivery import redeliver_after
 from stack.valve import valve_before
 from stack.waiting import eventually
 from stack.webhook_events import QUICK, Street, make_hook
@@ -46,10 +47,7 @@ async def receiver() -> AsyncIterator[Receiver]:
 @pytest.fixture
 async def soon_again(bus) -> None:
     """What is not acknowledged is delivered again after a second, not after thirty."""
-    for stream in ("SPACES", "RESERVATIONS"):
-        config = (await bus.jetstream().consumer_info(stream, "api_gateway")).config
-        config.ack_wait = 1
-        await bus.jetstream().add_consumer(stream, config)
+    await redeliver_after(bus, 1, "api_gateway")
 
 
 async def street_of(sql, bus) -> Street:

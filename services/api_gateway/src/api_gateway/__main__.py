@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from functools import partial
 
 from api_gateway import VERSION
 from api_gateway.app import build_app
 from api_gateway.bus import Bus
 from api_gateway.gateway import make_gateway
-from api_gateway.http.prompt_connection import PromptConnection
+from api_gateway.http.serving import serve_api
 from api_gateway.identity.bootstrap import Bootstrap
 from api_gateway.identity.upkeep import EVERY_SECONDS, IdentityUpkeep
 from api_gateway.ingress.door import announce_door
 from api_gateway.live.feed import Feed
 from api_gateway.settings import Settings
 from parking_chassis.clock import every
-from parking_chassis.health import Health, serve_http
+from parking_chassis.health import Health
 from parking_chassis.logs import configure_logs
 from parking_chassis.postgres import database_check, open_pool
 from parking_chassis.process import run_service, running
@@ -46,15 +45,7 @@ async def serve(stop: asyncio.Event, settings: Settings) -> None:
         await feed.run(await bus.open())
 
     async with (
-        serve_http(
-            app,
-            settings.http_host,
-            settings.http_port,
-            http=partial(PromptConnection, head_seconds=settings.http_head_seconds),
-            lifespan="off",
-            server_header=False,
-            proxy_headers=False,
-        ),
+        serve_api(app, settings),
         running(
             follow(),
             bootstrap.run(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
@@ -58,6 +59,8 @@ class Network(msgspec.Struct, frozen=True):
 @contextlib.asynccontextmanager
 async def open_network(settings: NetworkSettings, pool: Pool) -> AsyncIterator[Network]:
     """Open what the settings name; a network server that is away delays nothing."""
+    # gRPC's core would write plain lines of its own among our JSON logs.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     beside: list[Coroutine[Any, Any, None]] = []
     chirpstack = ChirpStack(settings) if settings.chirpstack_url else None
     transport: Transport = NoTransport()

@@ -1,4 +1,4 @@
-"""A connection whose client must say what it wants: one that sends no whole request head in time is closed.
+"""How the API is served: by uvicorn, on connections whose clients must say what they want.
 
 The server bounds how long a connection may idle between two requests, and the gateway how long a request may take once
 its head is there; in between, a client that trickles would hold a connection for ever.
@@ -7,9 +7,28 @@ its head is there; in between, a client that trickles would hold a connection fo
 from __future__ import annotations
 
 import asyncio
+from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import Any
 
+from uvicorn import Server
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from api_gateway.settings import Settings
+from parking_chassis.health import serve_http
+
+
+def serve_api(app: Any, settings: Settings) -> AbstractAsyncContextManager[Server]:
+    """Serve the application beside the block."""
+    return serve_http(
+        app,
+        settings.http_host,
+        settings.http_port,
+        http=partial(PromptConnection, head_seconds=settings.http_head_seconds),
+        lifespan="off",
+        server_header=False,
+        proxy_headers=False,
+    )
 
 
 class PromptConnection(HttpToolsProtocol):
