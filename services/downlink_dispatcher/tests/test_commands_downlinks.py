@@ -164,6 +164,23 @@ async def test_what_was_sent_can_neither_be_taken_back_nor_repeated(signs: Signs
         assert (refusal.code, refusal.details) == (code, {"status": status})
 
 
+async def test_what_its_data_rate_was_found_too_slow_for_is_refused_for_a_while(signs: Signs):
+    dev_eui = await signs.device()
+    long = await signs.ask(SendDownlink(dev_eui=dev_eui, payload="00" * 60))
+    await signs.end(long["id"], "failed")
+    await signs.sql.execute(
+        "UPDATE downlink.downlinks SET last_error = 'DOWNLINK_PAYLOAD_SIZE: too long' WHERE id = $1", UUID(long["id"])
+    )
+    for body in (SendDownlink(dev_eui=dev_eui, payload="00" * 60), RetryDownlink(id=UUID(long["id"]))):
+        refusal = await signs.refused(body)
+        assert (refusal.code, refusal.details) == (ErrorCode.VALIDATION_ERROR, {"field": "payload"})
+    assert not isinstance(await signs.ask(SendDownlink(dev_eui=dev_eui, payload="00" * 51)), Refusal)
+    await signs.sql.execute(
+        "UPDATE downlink.downlinks SET ended_at = now() - interval '2 hours' WHERE id = $1", UUID(long["id"])
+    )
+    assert not isinstance(await signs.ask(RetryDownlink(id=UUID(long["id"]))), Refusal)
+
+
 async def test_a_display_has_no_endless_queue(signs: Signs):
     dev_eui = await signs.device()
     for _ in range(100):

@@ -98,6 +98,11 @@ class DownlinkCommands:
         tenant_id, device = command.tenant_id, target.device
         if trouble := await self._targets.trouble(connection, tenant_id, device.dev_eui):
             return trouble
+        refused = await store.smallest_refused(connection, tenant_id, device.dev_eui)
+        if refused is not None and len(request.payload) >= refused:
+            return refusals.too_large(
+                "payload" if request.command is None else "command", len(request.payload), refused
+            )
         await store.hold_display(connection, tenant_id, device, target.codec.name)
         if await store.count_waiting(connection, tenant_id, device.dev_eui) >= LONGEST_QUEUE:
             return refusals.too_many_waiting(LONGEST_QUEUE)

@@ -57,6 +57,14 @@ def no_gateway_online(count: int) -> Refusal:
     )
 
 
+def too_large(field: str, size: int, refused: int) -> Refusal:
+    """The display's data rate carries less."""
+    return invalid(
+        field,
+        f"{size} bytes are too many: the network server has just found {refused} too many for this display's data rate",
+    )
+
+
 def too_many_waiting(limit: int) -> Refusal:
     """Nobody waits for the end of such a queue."""
     return Refusal(

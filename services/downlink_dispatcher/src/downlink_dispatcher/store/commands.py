@@ -17,6 +17,8 @@ from downlink_dispatcher.store.downlinks import DOWNLINK_COLUMNS, read_view
 from parking_chassis.postgres import Connection
 from parking_contracts.downlink import DisplayView, DownlinkView
 
+# How the network server's log calls it, and so `last_error` begins.
+TOO_LARGE = "DOWNLINK_PAYLOAD_SIZE"
 _DISPLAY = ", ".join(DisplayView.__struct_fields__)
 
 
@@ -102,6 +104,21 @@ async def count_waiting(connection: Connection, tenant_id: UUID, dev_eui: str) -
         dev_eui,
     )
     return count
+
+
+async def smallest_refused(connection: Connection, tenant_id: UUID, dev_eui: str) -> int | None:
+    """The fewest bytes that the network server found too many for the display's data rate, within an hour."""
+    size: int | None = await connection.fetchval(
+        """
+        SELECT min(length(payload)) FROM downlink.downlinks
+        WHERE tenant_id = $1 AND dev_eui = $2 AND created_at > now() - interval '1 day'
+          AND status = 'failed' AND ended_at > now() - interval '1 hour' AND starts_with(last_error, $3)
+        """,
+        tenant_id,
+        dev_eui,
+        TOO_LARGE,
+    )
+    return size
 
 
 async def queue(
