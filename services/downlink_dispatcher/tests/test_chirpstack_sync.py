@@ -204,6 +204,24 @@ async def test_only_what_is_new_or_changed_is_told_again_before_an_hour_is_over(
     assert fact.last_seen_at is not None
 
 
+async def test_what_could_not_be_read_is_not_taken_for_gone(town: Town) -> None:
+    devices = town.double.network.devices
+    gone = next(iter(devices))
+    known = "SELECT count(*) FROM downlink.network_devices WHERE dev_eui = $1"
+    async with town.replica():
+        await town.round_ended()
+        del devices[gone]
+        unreadable = Application(id="no-uuid", tenant_id=TENANT_ID, name="odd")
+        town.double.network.applications["no-uuid"] = unreadable
+        await town.ask()
+        await town.round_ended()
+        assert await town.sql.fetchval(known, gone) == 1
+        del town.double.network.applications["no-uuid"]
+        await town.ask()
+        await town.round_ended()
+        assert await town.sql.fetchval(known, gone) == 0
+
+
 async def test_an_application_that_is_bound_at_last_is_told_at_once(town: Town) -> None:
     async with town.replica():
         await town.round_ended()

@@ -14,11 +14,13 @@ import msgspec
 import structlog
 from chirpstack_api import api, common  # type: ignore[import-untyped]  # generated code without stubs
 
-from downlink_dispatcher.network.chirpstack import CallRefusedError, ChirpStack
+from downlink_dispatcher.network.chirpstack import CallRefusedError, ChirpStack, Code
 from downlink_dispatcher.network.pages import pages
 
 log = structlog.get_logger()
 
+# What is said to the id of something that is not there, or of another network server's.
+NOT_OURS = frozenset({Code.NOT_FOUND, Code.INVALID_ARGUMENT})
 DeviceClass = Literal["A", "B", "C"]
 
 
@@ -119,6 +121,8 @@ class Listing:
             try:
                 answer = await self._chirpstack.call("get_application", self._chirpstack.applications.Get, request)
             except CallRefusedError as error:
+                if error.code not in NOT_OURS and not error.is_denied:
+                    raise
                 # Bound here, but another ChirpStack's, or out of this key's reach.
                 log.info("application_not_listed", application_id=application_id, reason=str(error))
                 continue
@@ -133,7 +137,7 @@ class Listing:
             async for page in pages(ask):
                 yield page
         except CallRefusedError as error:
-            if error.code.name != "NOT_FOUND":  # deleted since we heard of it
+            if error.code is not Code.NOT_FOUND:  # deleted since we heard of it
                 self.left_out.append(f"{name} {' '.join(of.values())}: {error}")
 
 
