@@ -24,6 +24,7 @@ import pytest
 
 from stack.brokers import Mosquitto
 from stack.http_client import http_client
+from stack.redelivery import redeliver_after
 from stack.replicas import RoundRobin
 from stack.servers import NatsAccount
 from stack.service_process import Service
@@ -84,10 +85,7 @@ class Pairs:
 
     async def settle_in(self) -> None:
         """A site, spaces with sensors, and the application they belong to."""
-        jetstream = (await self.account.connect()).jetstream()
-        config = (await jetstream.consumer_info("UPLINKS", "occupancy_engine")).config
-        config.ack_wait = 2.0  # what a killed engine held comes again sooner than in 30 s
-        await jetstream.add_consumer("UPLINKS", config)
+        await redeliver_after(await self.account.connect(), 2, "occupancy_engine")
         async with self.client() as client:
             site = await ask(client, "/api/v6/sites", {"name": "Street", "time_zone": "UTC"})
             tenant = (await client.get("/api/auth/me")).json()["tenant_id"]

@@ -31,6 +31,7 @@ from parking_contracts.space_commands import CreateSite, CreateSpace
 from parking_contracts.uplink import Reception, Tick, UplinkReceived
 from parkstream.embedded import child
 from parkstream.streams import apply_streams
+from stack.redelivery import redeliver_after
 from stack.replicas import make_service
 from stack.servers import fresh_database
 from stack.service_process import Service
@@ -148,10 +149,7 @@ class Platform:
 
     async def redeliver_after(self, seconds: float) -> None:
         """What a killed engine held, or a killed NATS forgot to be acknowledged, comes again sooner than in 30 s."""
-        jetstream = self.bus.jetstream()
-        config = (await jetstream.consumer_info("UPLINKS", "occupancy_engine")).config
-        config.ack_wait = seconds
-        await jetstream.add_consumer("UPLINKS", config)
+        await redeliver_after(self.bus, seconds, "occupancy_engine")
 
     async def hear(self, *messages: UplinkReceived | Tick, **headers: str) -> None:
         """Publish, and wait until the engine has handled everything."""

@@ -8,6 +8,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from stack.redelivery import redeliver_after
+from stack.servers import NatsAccount
 from stack.services import RunService
 from stack.waiting import eventually
 
@@ -24,8 +26,9 @@ pytestmark = [
 
 
 async def test_a_recorded_day_survives_a_kill_of_each_service(
-    service_env: dict[str, str], run_service: RunService
+    service_env: dict[str, str], nats_account: NatsAccount, run_service: RunService
 ) -> None:
+    await redeliver_after(await nats_account.connect(), 5, "occupancy_engine")
     connection = await asyncpg.connect(service_env["PARKSTREAM_DATABASE_URL"])
     await connection.execute("INSERT INTO gateway.tenants (name) VALUES ('city')")
     engine = await run_service("occupancy_engine", service_env)
