@@ -69,7 +69,7 @@ def is_news(display: Display, heard: Heard) -> bool:
 
 def judge(display: Display, heard: Heard, aired: Aired | None) -> Verdict:
     """Compare a frame that is news with what the display should show."""
-    is_anew = display.session_at is not None and heard.session_at > display.session_at
+    is_anew = display.session_at is None or heard.session_at > display.session_at
     if display.desired is None:
         return Verdict.NOTHING
     if not _was_sent(display, aired):
@@ -81,7 +81,7 @@ def judge(display: Display, heard: Heard, aired: Aired | None) -> Verdict:
         return Verdict.RIGHT
     if not is_current(display):
         return Verdict.NOTHING
-    if is_anew:
+    if is_anew and display.session_at is not None:
         return Verdict.GONE
     if heard.is_activation or heard.shows is False:
         return Verdict.WRONG
