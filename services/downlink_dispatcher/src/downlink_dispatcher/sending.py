@@ -47,6 +47,7 @@ class Sender:
         self._outcomes: list[tuple[Claim, Outcome]] = []
         self._due = asyncio.Event()
         self._came_back = asyncio.Event()
+        self._wants_room = False
         self._stopping = False
         self._is_drained = False
         # By the loop's clock: while the network server is away, when to try the next one; and when the next display is
@@ -104,7 +105,8 @@ class Sender:
                 self._under_way.add(task)
                 task.add_done_callback(self._on_handed_over)
             self._note_due(round_.next_due_seconds)
-            if not round_.is_more or not self._room():
+            self._wants_room = not self._room()
+            if not round_.is_more or self._wants_room:
                 await self._until_due()
 
     def _room(self) -> int:
@@ -176,7 +178,8 @@ class Sender:
 
     def _on_handed_over(self, task: asyncio.Task[None]) -> None:
         self._under_way.discard(task)
-        self._due.set()  # there is room
+        if self._wants_room:
+            self._due.set()
 
     async def _record(self) -> None:
         while not self._is_drained or self._outcomes:
