@@ -107,9 +107,18 @@ def _parameters(operation: Json) -> str:
 
 
 def _content(media_type: str, content: Json, schemas: Json) -> str:
-    example = content.get("example")
-    shown = code(example) if isinstance(example, str) else as_json(example) if "example" in content else ""
+    shown = "".join(
+        (f"<p>{escape(words)}</p>" if words else "") + (code(example) if isinstance(example, str) else as_json(example))
+        for words, example in _examples(content)
+    )
     return f"<p><code>{escape(media_type)}</code></p>{shown}{fields_table(content.get('schema', {}), schemas)}"
+
+
+def _examples(content: Json) -> list[tuple[str, Any]]:
+    """The examples with a word on each; the one that says it all has none."""
+    if "example" in content:
+        return [("", content["example"])]
+    return [(one.get("summary", name), one["value"]) for name, one in content.get("examples", {}).items()]
 
 
 def _answer(status: str, response: Json, document: Json) -> str:
@@ -147,7 +156,12 @@ def curl(path: str, method: str, operation: Json) -> str:
     if operation["security"]:
         words += ["-H", "X-API-Key: $KEY"]
     for media_type, content in operation.get("requestBody", {}).get("content", {}).items():
-        words += ["-H", f"Content-Type: {media_type}", "-d", json.dumps(content.get("example", {}))]
+        words += [
+            "-H",
+            f"Content-Type: {media_type}",
+            "-d",
+            json.dumps(next((one for _, one in _examples(content)), {})),
+        ]
     address = f"$PARKSTREAM{path}{'?' + '&'.join(query) if query else ''}"
     return " ".join([*(_quoted(word) for word in words), f'"{address}"'])
 
