@@ -3,12 +3,16 @@
 import asyncio
 import contextlib
 import gc
+import json
 import signal
 from collections.abc import AsyncIterator, Iterator
+from datetime import datetime, timedelta
 
 import pytest
+from chirpstack_api import integration
+from google.protobuf import json_format
 
-from downlink_dispatcher.network.mqtt_transport import MqttTransport, topic_of
+from downlink_dispatcher.network.mqtt_transport import MqttTransport, command_of, topic_of
 from downlink_dispatcher.network.transport import DeviceDeniedError, NetworkAwayError
 from downlink_dispatcher.settings import NetworkSettings
 from parking_simulator.chirpstack import ChirpStackDouble
@@ -155,6 +159,22 @@ async def test_over_tls_the_broker_must_be_signed_by_the_named_authority(mosquit
 def test_an_application_id_leads_to_no_other_topic(application_id: str) -> None:
     with pytest.raises(DeviceDeniedError, match="no application of ChirpStack's"):
         topic_of(item_for("0" * 16, application_id=application_id), "eu868/")
+
+
+def test_a_command_says_the_same_in_both_of_chirpstacks_ways() -> None:
+    item = item_for("0123456789abcdef", confirmed=True)
+    told = json.loads(command_of(item, "json"))
+    expires_at = datetime.fromisoformat(told.pop("expiresAt"))
+    assert abs(expires_at - item.expires_at) < timedelta(milliseconds=1)
+    assert told == {
+        "id": str(item.downlink_id),
+        "devEui": "0123456789abcdef",
+        "confirmed": True,
+        "fPort": 15,
+        "data": "AAD//wA=",
+    }
+    read = integration.DownlinkCommand.FromString(command_of(item, "protobuf"))
+    assert read == json_format.Parse(command_of(item, "json"), integration.DownlinkCommand())
 
 
 def test_topics_stand_behind_the_prefix() -> None:

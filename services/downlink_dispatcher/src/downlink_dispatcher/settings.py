@@ -94,6 +94,9 @@ class NetworkSettings(TruthSettings):
     )
     mqtt_protocol: Literal["5", "3.1.1"] = Field(default="5", description="protocol version, as the ingestor has it")
     mqtt_topic_prefix: str = Field(default="", description="what stands before application/..., such as eu868/")
+    mqtt_marshaler: Literal["json", "protobuf"] = Field(
+        default="json", description="how ChirpStack reads commands: as its integration's own `json` setting says"
+    )
     mqtt_tls_ca: Path | None = Field(default=None, description="PEM file of the authority that signed the broker")
     mqtt_tls_certificate: Path | None = Field(default=None, description="PEM file of our own certificate")
     mqtt_tls_key: Path | None = Field(default=None, description="PEM file of our certificate's key")

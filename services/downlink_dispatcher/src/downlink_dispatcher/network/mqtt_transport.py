@@ -9,16 +9,16 @@ be emptied this way, and ChirpStack's complaints are in its log alone.
 from __future__ import annotations
 
 import asyncio
-import base64
 import ssl
 import time
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
 import aiomqtt
-import msgspec
 import structlog
+from chirpstack_api import integration  # type: ignore[import-untyped]  # generated code without stubs
+from google.protobuf import json_format
 from paho.mqtt.client import MQTT_ERR_SUCCESS
 
 from downlink_dispatcher import metrics
@@ -40,17 +40,6 @@ REMEDIES = {
     **dict.fromkeys((4, 134), "user or password is wrong: correct PARKSTREAM_MQTT_URL"),
     **dict.fromkeys((5, 135), "this user may not connect: correct PARKSTREAM_MQTT_URL or the broker's access list"),
 }
-
-
-class DownlinkCommand(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """The command as ChirpStack reads it. `data` is base64, `expiresAt` RFC 3339; older versions pass it over."""
-
-    id: str
-    dev_eui: str
-    confirmed: bool = False
-    f_port: int
-    data: str
-    expires_at: str
 
 
 class _ConnectionLostError(Exception):
@@ -83,7 +72,7 @@ class MqttTransport:
         self.availability.require()
         began, outcome = time.monotonic(), "away"
         try:
-            reason = await self._publish(topic, command_of(item))
+            reason = await self._publish(topic, command_of(item, self._settings.mqtt_marshaler))
             outcome = "ok" if reason < REFUSED_FROM else "refused"
         finally:
             metrics.NETWORK_CALLS.labels("command_down", outcome).inc()
@@ -168,18 +157,20 @@ def topic_of(item: Item, prefix: str) -> str:
     return f"{prefix}application/{application_id}/device/{item.dev_eui}/command/down"
 
 
-def command_of(item: Item) -> bytes:
-    """A command in ChirpStack's JSON."""
-    return msgspec.json.encode(
-        DownlinkCommand(
-            id=str(item.downlink_id),
-            dev_eui=item.dev_eui,
-            confirmed=item.confirmed,
-            f_port=item.f_port,
-            data=base64.b64encode(item.payload).decode(),
-            expires_at=item.expires_at.isoformat(),
-        )
+def command_of(item: Item, marshaler: Literal["json", "protobuf"]) -> bytes:
+    """A command as ChirpStack reads it; versions that do not know when one expires pass that over."""
+    command = integration.DownlinkCommand(
+        id=str(item.downlink_id),
+        dev_eui=item.dev_eui,
+        confirmed=item.confirmed,
+        f_port=item.f_port,
+        data=item.payload,
     )
+    command.expires_at.FromDatetime(item.expires_at)
+    written: bytes = (
+        command.SerializeToString() if marshaler == "protobuf" else json_format.MessageToJson(command).encode()
+    )
+    return written
 
 
 def tls_of(settings: NetworkSettings) -> ssl.SSLContext | None:
