@@ -182,6 +182,11 @@ class Street:
         rows = await self.sql.fetch("SELECT FROM downlink.displays WHERE dev_eui = $1 AND claim IS NOT NULL", dev_eui)
         return bool(rows)
 
+    async def is_sent(self, dev_eui: str) -> bool:
+        """Whether the network server has been handed what the display should show."""
+        row = await self.row(dev_eui)
+        return bool(row["sent_version"] == row["desired_version"] and row["claim"] is None)
+
     async def commands(self, dev_eui: str) -> Sequence[asyncpg.Record]:
         return await self.sql.fetch(
             "SELECT * FROM downlink.downlinks WHERE tenant_id = $1 AND dev_eui = $2 ORDER BY id",
@@ -214,6 +219,17 @@ class Street:
                 sender = Sender(self.pool, network, by or rules(), at_once=at_once)
                 await stack.enter_async_context(beside(sender.run))
             yield
+
+    @contextlib.asynccontextmanager
+    async def crashing(self, network: Any, by: SendingRules) -> AsyncIterator[None]:
+        """Send beside the block, and die at its end with everything in hand."""
+        sender = asyncio.create_task(Sender(self.pool, network, by, at_once=16).run(asyncio.Event()))
+        others = asyncio.all_tasks()
+        yield
+        sender.cancel()
+        for task in asyncio.all_tasks() - others:
+            task.cancel()
+        await asyncio.gather(sender, return_exceptions=True)
 
 
 @contextlib.asynccontextmanager
