@@ -60,8 +60,11 @@ FOREIGN_DEVICES = Counter(
     "Downlinks withheld: the network server has the device in another application than the tenant's",
 )
 SYNC_ROUNDS = Counter("parkstream_downlink_sync_rounds_total", "Rounds of asking for devices and gateways", ["outcome"])
+# A label, so that one who has nobody to ask does not tell of it.
 SYNC_ENDED = Gauge(
-    "parkstream_downlink_sync_ended_timestamp_seconds", "When this replica last asked for everything and was answered"
+    "parkstream_downlink_sync_ended_timestamp_seconds",
+    "When this replica last asked for everything and was answered, or began to ask",
+    ["source"],
 )
 SYNC_SKIPPED = Counter(
     "parkstream_downlink_sync_skipped_total", "Devices and gateways that were told in a way we cannot read", ["what"]

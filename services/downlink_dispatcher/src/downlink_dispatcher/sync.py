@@ -54,6 +54,7 @@ class Sync:
         self._source = settings.source
         self._every_seconds = settings.chirpstack_sync_seconds
         self._wake = asyncio.Event()
+        metrics.SYNC_ENDED.labels(self._source).set_to_current_time()
 
     async def run(self) -> None:
         """Take turns at asking, for ever; a database that is away is waited for."""
@@ -121,7 +122,7 @@ class Sync:
             await store.end_round(connection, error=error, devices=devices, gateways=gateways)
         metrics.SYNC_ROUNDS.labels("failed" if error else "ok").inc()
         if not error:
-            metrics.SYNC_ENDED.set_to_current_time()
+            metrics.SYNC_ENDED.labels(self._source).set_to_current_time()
             seconds = round(time.monotonic() - began, 3)
             log.info("sync_round_ended", devices=devices, gateways=gateways, seconds=seconds)
 
