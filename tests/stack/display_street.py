@@ -187,6 +187,9 @@ class Street:
         row = await self.row(dev_eui)
         return bool(row["sent_version"] == row["desired_version"] and row["claim"] is None)
 
+    async def is_let_go(self, dev_eui: str) -> bool:
+        return not await self.is_claimed(dev_eui)
+
     async def commands(self, dev_eui: str) -> Sequence[asyncpg.Record]:
         return await self.sql.fetch(
             "SELECT * FROM downlink.downlinks WHERE tenant_id = $1 AND dev_eui = $2 ORDER BY id",
@@ -195,6 +198,21 @@ class Street:
 
     async def statuses(self, dev_eui: str) -> list[str]:
         return [row["status"] for row in await self.commands(dev_eui)]
+
+    async def has_status(self, dev_eui: str, status: str) -> bool:
+        """Whether the newest command of a device is that far."""
+        return (await self.statuses(dev_eui))[-1:] == [status]
+
+    async def has_error(self, dev_eui: str) -> bool:
+        """Whether a sender has let the device go after something went wrong."""
+        commands = await self.commands(dev_eui)
+        return any(command["last_error"] for command in commands) and not await self.is_claimed(dev_eui)
+
+    async def seconds_until_due(self, dev_eui: str) -> float:
+        seconds: float = await self.sql.fetchval(
+            "SELECT extract(epoch FROM due_at - now())::float8 FROM downlink.displays WHERE dev_eui = $1", dev_eui
+        )
+        return seconds
 
     async def is_settled(self) -> bool:
         """Whether every event was heard, and every display of this tenant has been sent what it should show."""
