@@ -190,6 +190,16 @@ class Street:
     async def is_let_go(self, dev_eui: str) -> bool:
         return not await self.is_claimed(dev_eui)
 
+    async def are_waiting(self, count: int) -> bool:
+        """Whether so many displays of the tenant are due later."""
+        return bool(
+            count
+            == await self.sql.fetchval(
+                "SELECT count(*) FROM downlink.displays WHERE tenant_id = $1 AND due_at > now() AND claim IS NULL",
+                self.signs.tenant_id,
+            )
+        )
+
     async def commands(self, dev_eui: str) -> Sequence[asyncpg.Record]:
         return await self.sql.fetch(
             "SELECT * FROM downlink.downlinks WHERE tenant_id = $1 AND dev_eui = $2 ORDER BY id",
