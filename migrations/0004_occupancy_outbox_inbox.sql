@@ -23,12 +23,18 @@ CREATE TABLE occupancy.inbox (
 CREATE INDEX inbox_answered ON occupancy.inbox (answered_at);
 
 CALL gateway.isolate('occupancy.inbox', '{occupancy_engine_request}', '{occupancy_engine}');
--- A request leaves events under its own tenant's subjects (parking.v1.space.<tenant>. ...) and never reads another's.
+-- A request leaves events under its own tenant's subjects (parking.v1.space.<tenant>. ...) and never reads another's. The
+-- subject of what a display reported (in frames that waited for a binding) has no tenant: the event itself has.
 ALTER TABLE occupancy.outbox ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY relay ON occupancy.outbox TO occupancy_engine USING (true);
 CREATE POLICY leave ON occupancy.outbox FOR INSERT TO occupancy_engine_request WITH CHECK (
-    split_part(subject, '.', 3) = 'dead' OR split_part(subject, '.', 3) = 'space'
-    AND split_part(subject, '.', 4) = (SELECT gateway.current_tenant())::text);
+    CASE split_part(subject, '.', 3)
+        WHEN 'dead' THEN true
+        WHEN 'space' THEN split_part(subject, '.', 4) = (SELECT gateway.current_tenant())::text
+        WHEN 'device' THEN split_part(subject, '.', 4) = 'reported'
+            AND convert_from(payload, 'UTF8')::jsonb ->> 'tenant_id' = (SELECT gateway.current_tenant())::text
+        ELSE false
+    END);
 GRANT SELECT, INSERT, DELETE ON occupancy.outbox, occupancy.inbox TO occupancy_engine;
 GRANT INSERT ON occupancy.outbox TO occupancy_engine_request;
 GRANT SELECT, INSERT ON occupancy.inbox TO occupancy_engine_request;

@@ -5,6 +5,7 @@ fill fails them by its name.
 """
 
 import itertools
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ import asyncpg
 import pytest
 
 from isolation.catalogue import BATCH_OF, REQUEST, SCHEMAS, Relation, columns_with, relations, roles
-from isolation.filling import ROWS, TwoTenants, fill, use_json
+from isolation.filling import ROWS, TwoTenants, fill, insert, use_json
 from isolation.statements import TENANT_SETTINGS, Asker, try_reading, try_writing
 from isolation.tally import Tally
 
@@ -134,6 +135,31 @@ async def test_batch_roles_reach_every_tenants_rows(world: World, record_propert
     record_property("reached", len(reached))
     assert {key: counts for key, counts in reached.items() if counts[0] != counts[1]} == {}
     assert all(there >= 2 for (_, name), (_, there) in reached.items() if ROWS.get(name, True))
+
+
+async def test_a_request_tells_of_its_own_tenants_spaces_and_displays_alone(world: World):
+    ours, theirs = world.tenants.ours, world.tenants.theirs
+    told = {
+        (subject.format(subject_of.id), json.dumps({"tenant_id": str(told_of.id)})): allowed
+        for subject_of, told_of, subject, allowed in (
+            (ours, ours, "parking.v1.space.{}.x.updated", True),
+            (theirs, ours, "parking.v1.space.{}.x.updated", False),
+            (ours, ours, "parking.v1.device.reported.{}", True),
+            (ours, theirs, "parking.v1.device.reported.{}", False),
+            (ours, ours, "parking.v1.device.alert.{}", False),
+            (ours, ours, "parking.v1.reservation.{}.x.created", False),
+        )
+    }
+    asker = await world.asker(Tally("outbox"), "occupancy_engine_request", "ours")
+    for (subject, body), allowed in told.items():
+        row = {"subject": subject, "type": "t", "payload": body.encode()}
+        async with asker.acting():
+            try:
+                await insert(asker.connection, "occupancy.outbox", row)
+                assert allowed, subject
+            except asyncpg.InsufficientPrivilegeError:
+                assert not allowed, subject
+    await asker.connection.close()
 
 
 async def test_no_batch_role_writes_elsewhere(world: World):
