@@ -129,8 +129,7 @@ async def world(postgres_server: Any, migrated_template: str, nats_pool: Any) ->
 
 
 def end(service: Service) -> None:
-    if service.process is not None:
-        service.stop()
+    service.end()
     print(f"--- log of {service.log.stem}\n{child.last_lines(service.log, 100)}")  # noqa: T201  pytest shows it
 
 

@@ -181,7 +181,7 @@ async def reservation_service(reservation_env: dict[str, str], replicas: int) ->
         service = make_service("reservation_service", reservation_env, Path(logs) / "reservations.log", replicas)
         await service.start()
         yield service
-        service.stop()
+        service.end()
         print(f"--- log of the reservation service\n{child.last_lines(service.log, 200)}")  # noqa: T201  pytest shows it
 
 

@@ -140,8 +140,7 @@ async def gateways(
                 await connection.close()
                 await account.close()
                 for one in pair:
-                    if one.process is not None:
-                        one.stop()
+                    one.end()
                     print(f"--- log of {one.log.stem}\n{child.last_lines(one.log, 200)}")  # noqa: T201  pytest shows it
 
 

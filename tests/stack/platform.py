@@ -231,7 +231,7 @@ async def city(postgres_server: Any, migrated_template: str, nats_pool: Any, rep
             yield City(url, connection, await account.connect(), engine)
             await connection.close()
             await account.close()
-            engine.stop()
+            engine.end()
             print(f"--- log of the engine\n{child.last_lines(engine.log, 200)}")  # noqa: T201  pytest shows it
 
 

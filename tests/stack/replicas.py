@@ -18,6 +18,7 @@ from parkstream.embedded import ports
 from stack.service_process import Service
 
 SIDE_BY_SIDE = {
+    "test_commands_downlinks",
     "test_engine_device_events",
     "test_engine_orphans_and_devices",
     "test_engine_reservations",
@@ -71,6 +72,11 @@ class Replicas(Service):
         for one in self.each:
             one.kill()
         self.process = None
+
+    def end(self) -> None:
+        self.kill()
+        if self.front:
+            self.front.close()
 
     def stop(self) -> int:
         """The worst exit status."""

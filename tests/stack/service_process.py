@@ -84,6 +84,10 @@ class Service:
             self.process.wait()
             self.process = None
 
+    def end(self) -> None:
+        """When a test is over: nobody asks how it ends any more, and an orderly end takes 0.2 s."""
+        self.kill()
+
     def stop(self) -> int:
         """SIGTERM, and SIGKILL after ten seconds; the exit status (negative: the signal's number)."""
         assert self.process is not None

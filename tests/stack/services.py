@@ -46,6 +46,5 @@ async def run_service(replicas: int, database: str, nats_account: NatsAccount) -
 
         yield run
         for service in services:
-            if service.process is not None:
-                service.stop()
+            service.end()
             print(f"--- log of {service.log.stem}\n{child.last_lines(service.log, 200)}")  # noqa: T201  pytest shows it

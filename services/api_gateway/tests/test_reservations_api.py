@@ -64,7 +64,7 @@ async def services(database, nats_account) -> AsyncIterator[dict[str, Service]]:
             await service.wait_ready(60)
         yield running
         for service in running.values():
-            service.stop()
+            service.end()
             print(f"--- log of {service.module}\n{child.last_lines(service.log, 100)}")  # noqa: T201  pytest shows it
 
 

@@ -45,7 +45,7 @@ async def second_replica(reservation_env, reservation_service) -> AsyncIterator[
         service = Service("reservation_service", reservation_env, Path(logs) / "second.log")
         await service.start()
         yield service
-        service.stop()
+        service.end()
         print(f"--- log of the second replica\n{child.last_lines(service.log, 50)}")  # noqa: T201  pytest shows it
 
 
