@@ -25,6 +25,7 @@ from parking_contracts.errors import Accepted, Refusal, Reply
 from parkstream.embedded import child
 from parkstream.streams import apply_streams
 from stack.http_client import http_client
+from stack.replicas import make_service
 from stack.servers import fresh_database
 from stack.service_process import Service
 
@@ -137,14 +138,16 @@ class Signposts:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def signposts(postgres_server: Any, migrated_template: str, nats_pool: Any) -> AsyncIterator[Signposts]:
+async def signposts(
+    postgres_server: Any, migrated_template: str, nats_pool: Any, replicas: int
+) -> AsyncIterator[Signposts]:
     """A running dispatcher, shared by a module's tests."""
     account = nats_pool.account()
     await apply_streams(account.url)
     async for url in fresh_database(postgres_server, migrated_template):
         environment = {"PARKSTREAM_DATABASE_URL": url, "PARKSTREAM_NATS_URL": account.url}
         with tempfile.TemporaryDirectory(prefix="parkstream-dispatcher-") as logs:
-            dispatcher = Service("downlink_dispatcher", environment, Path(logs) / "dispatcher.log")
+            dispatcher = make_service("downlink_dispatcher", environment, Path(logs) / "dispatcher.log", replicas)
             sql = await asyncpg.connect(url)
             try:
                 await dispatcher.start()
