@@ -56,6 +56,8 @@ OPTIONS = (
     ("grpc.enable_retries", 0),
     ("grpc.service_config_disable_resolution", 1),
     ("grpc.max_receive_message_length", 32 << 20),
+    # Or a new channel would be given the connection of the old one.
+    ("grpc.use_local_subchannel_pool", 1),
 )
 
 Method = Callable[..., Awaitable[Any]]
@@ -83,9 +85,14 @@ class ChirpStack:
         self._url = settings.chirpstack_url
         self._deadline = settings.chirpstack_deadline_seconds
         self._token = Token(settings.chirpstack_token.get_secret_value(), settings.chirpstack_token_file)
-        self._channel = open_channel(settings.chirpstack_url, settings.chirpstack_tls_ca)
+        self._ca = settings.chirpstack_tls_ca
+        self._is_silent = False
         self._probing = asyncio.Lock()
         self._proof_began = float("-inf")
+        self._connect()
+
+    def _connect(self) -> None:
+        self._channel = open_channel(self._url, self._ca)
         self.tenants = api.TenantServiceStub(self._channel)
         self.applications = api.ApplicationServiceStub(self._channel)
         self.profiles = api.DeviceProfileServiceStub(self._channel)
@@ -123,6 +130,8 @@ class ChirpStack:
     async def watch(self) -> None:
         """Ask while it is away until it is back, and now and then when nobody else asks, for ever."""
         while True:
+            if self._is_silent:
+                await self._connect_anew()
             async with self._probing:
                 failure = await failure_of(self._probe())
             if failure is not None and not isinstance(failure, NetworkAwayError):
@@ -130,6 +139,13 @@ class ChirpStack:
                 log.error("network_probe_failed", exc_info=failure)
                 self.availability.lost(f"ChirpStack at {self._url} cannot be asked: {failure!r}")
             await self._until_next_probe()
+
+    async def _connect_anew(self) -> None:
+        """Leave a connection on which nothing comes back: what swallows it may take a new one to somebody alive."""
+        silent = self._channel
+        self._is_silent = False
+        self._connect()
+        await silent.close(self._deadline + 1)  # longer than any call takes that is under way there
 
     async def _prove_since(self, moment: float) -> None:
         """Settle that it has been a good ChirpStack since then. Who fails beside others takes the same answer.
@@ -180,6 +196,7 @@ class ChirpStack:
         except aio.AioRpcError as error:
             code, words = error.code(), _printable(error.details() or "")
             if code in AWAY:
+                self._is_silent = code is Code.DEADLINE_EXCEEDED
                 raise self.availability.lost(_words_of(code, words, self._url, self._deadline)) from None
             if code in DENIED and self._read_token() != token:
                 return await self._ask(method, request)  # rotated while this was under way

@@ -45,7 +45,7 @@ class Listing:
         found: list[Application] = []
         for tenant_id in await self._tenants(bound):
             async for page in self._lists(
-                "list_applications", self._chirpstack.applications, api.ListApplicationsRequest, tenant_id=tenant_id
+                "list_applications", "applications", api.ListApplicationsRequest, tenant_id=tenant_id
             ):
                 found += [Application(str(one.id), str(one.name), tenant_id) for one in page]
         return found
@@ -54,7 +54,7 @@ class Listing:
         """Learn the classes of the tenants' device profiles, for `class_of`."""
         for tenant_id in tenant_ids:
             async for page in self._lists(
-                "list_profiles", self._chirpstack.profiles, api.ListDeviceProfilesRequest, tenant_id=tenant_id
+                "list_profiles", "profiles", api.ListDeviceProfilesRequest, tenant_id=tenant_id
             ):
                 self._classes.update({str(one.id): _class_of(one) for one in page})
 
@@ -76,13 +76,11 @@ class Listing:
 
     def devices(self, application: Application) -> AsyncIterator[Sequence[Any]]:
         """Pages of an application's devices."""
-        return self._lists(
-            "list_devices", self._chirpstack.devices, api.ListDevicesRequest, application_id=application.id
-        )
+        return self._lists("list_devices", "devices", api.ListDevicesRequest, application_id=application.id)
 
     def gateways(self, tenant_id: str) -> AsyncIterator[Sequence[Any]]:
         """Pages of a tenant's LoRaWAN gateways."""
-        return self._lists("list_gateways", self._chirpstack.gateways, api.ListGatewaysRequest, tenant_id=tenant_id)
+        return self._lists("list_gateways", "gateways", api.ListGatewaysRequest, tenant_id=tenant_id)
 
     async def traffic(self, gateway_id: str, now: datetime) -> tuple[int, int]:
         """Packets that a gateway received and sent in the last 24 hours (by the clock: this one and 23 before)."""
@@ -97,12 +95,11 @@ class Listing:
         return _sum(answer.rx_packets), _sum(answer.tx_packets)
 
     async def _tenants(self, bound: Iterable[str]) -> list[str]:
-        stub = self._chirpstack.tenants
         found: list[str] = []
 
         async def ask(limit: int, offset: int) -> Any:
             request = api.ListTenantsRequest(limit=limit, offset=offset)
-            return await self._chirpstack.call("list_tenants", stub.List, request)
+            return await self._chirpstack.call("list_tenants", self._chirpstack.tenants.List, request)
 
         try:
             async for page in pages(ask):
@@ -129,8 +126,9 @@ class Listing:
             found[str(answer.application.tenant_id)] = None
         return list(found)
 
-    async def _lists(self, name: str, stub: Any, request: Any, **of: str) -> AsyncIterator[Sequence[Any]]:
+    async def _lists(self, name: str, service: str, request: Any, **of: str) -> AsyncIterator[Sequence[Any]]:
         async def ask(limit: int, offset: int) -> Any:
+            stub = getattr(self._chirpstack, service)  # another one after a new connection
             return await self._chirpstack.call(name, stub.List, request(limit=limit, offset=offset, **of))
 
         try:
