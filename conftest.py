@@ -11,6 +11,7 @@ pytest_plugins = [
     "stack.platform",
     "stack.car_park",
     "stack.gateways",
+    "stack.shared_gateway",
     "stack.hooked_streets",
     "stack.chirpstack",
     "stack.signposts",

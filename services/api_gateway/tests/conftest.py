@@ -2,10 +2,11 @@
 
 import contextlib
 import hashlib
+import itertools
 import json
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
@@ -18,11 +19,37 @@ from nats.aio.msg import Msg
 from parking_contracts import subjects
 from parking_contracts.errors import Accepted, Refusal
 from parking_contracts.space_commands import OWNER
+from parkstream.streams import apply_streams
 from stack.http_client import http_client
+from stack.servers import NatsAccount, NatsPool, fresh_database
+from stack.shared_gateway import Stand
 
 SECRET = "s" * 43
 KEY = f"pk_bootstrap01_{SECRET}"
 NOW = "2026-05-04T10:00:00+00:00"
+_numbers = itertools.count(1)  # of everything made in this process: tests may share a database
+
+
+@pytest.fixture
+async def database(stand: Stand | None, postgres_server: Any, migrated_template: str) -> AsyncIterator[str]:
+    """The shared gateway's, or one of this test alone."""
+    if stand is not None:
+        yield stand.database_url
+        return
+    async for url in fresh_database(postgres_server, migrated_template):
+        yield url
+
+
+@pytest.fixture
+async def nats_account(stand: Stand | None, nats_pool: NatsPool) -> AsyncIterator[NatsAccount]:
+    """The shared gateway's, or one of this test alone."""
+    if stand is None:
+        account = nats_pool.account()
+        await apply_streams(account.url)
+    else:
+        account = NatsAccount(stand.account.url, stand.account.mqtt_url, stand.account.monitor_url)
+    yield account
+    await account.close()
 
 
 @pytest.fixture
@@ -38,9 +65,9 @@ def gateway_env(service_env: dict[str, str]) -> dict[str, str]:
 
 
 @pytest.fixture
-async def gateway(run_service, gateway_env):
-    """The service as a process; its first key is KEY."""
-    return await run_service("api_gateway", gateway_env)
+async def gateway(stand: Stand | None, run_service, gateway_env):
+    """The service as a process; its first key is KEY. The module's, or one of this test alone."""
+    return await run_service("api_gateway", gateway_env) if stand is None else stand.service
 
 
 def client_of(url: str, key: str | None) -> httpx.AsyncClient:
@@ -49,9 +76,10 @@ def client_of(url: str, key: str | None) -> httpx.AsyncClient:
 
 
 @pytest.fixture
-async def api(gateway) -> AsyncIterator[httpx.AsyncClient]:
-    """The platform admin of the tenant `default`."""
-    async with client_of(gateway.url, KEY) as client:
+async def api(stand: Stand | None, gateway, registry, tenant_id) -> AsyncIterator[httpx.AsyncClient]:
+    """A platform admin of the test's tenant; the first one, where it shares its gateway with no other test."""
+    key = KEY if stand is None else await registry.key(tenant_id, "*", admin=True)
+    async with client_of(gateway.url, key) as client:
         yield client
 
 
@@ -70,7 +98,10 @@ async def client_for() -> AsyncIterator[Callable[[Any], httpx.AsyncClient]]:
 
 
 @pytest.fixture
-async def tenant_id(gateway, sql) -> uuid.UUID:
+async def tenant_id(stand: Stand | None, gateway, sql, registry) -> uuid.UUID:
+    """The first tenant; a new one in a module whose tests share a gateway."""
+    if stand is not None:
+        return await registry.tenant(f"tenant of {uuid.uuid4()}")
     return await sql.fetchval("SELECT id FROM gateway.tenants WHERE name = 'default'")
 
 
@@ -79,7 +110,7 @@ class Registry:
     """Tenants, keys, sites, spaces and devices, as rows."""
 
     sql: asyncpg.Connection
-    numbers: Any = field(default_factory=lambda: iter(range(1, 10_000)))
+    numbers: Iterator[int] = _numbers
 
     async def tenant(self, name: str) -> uuid.UUID:
         return await self.sql.fetchval("INSERT INTO gateway.tenants (name) VALUES ($1) RETURNING id", name)
