@@ -7,8 +7,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from downlink_dispatcher.network.grpc_transport import GrpcTransport
+from downlink_dispatcher.network.mqtt_transport import MqttTransport
 from downlink_dispatcher.network.transport import NetworkAwayError
 from parking_simulator.chirpstack.displays import Busylight
+from stack.brokers import Mosquitto
 from stack.chirpstack import APPLICATION_ID, StartChirpStack, network_of
 from stack.network_client import Synced, connected, item_for, network_settings
 from stack.waiting import eventually
@@ -62,3 +64,26 @@ async def test_a_connection_that_swallows_everything_is_left_for_a_new_one(chirp
             await transport.enqueue(item_for(dev_eui))
     assert middlebox.connections == 2
     assert len(double.enqueued) == 2
+
+
+async def test_a_broker_whose_acknowledgement_does_not_come_is_connected_to_anew(
+    chirpstack: StartChirpStack, mosquitto: Mosquitto
+) -> None:
+    double = await chirpstack(network_of(Busylight), mqtt=mosquitto.url, mqtt_version="5")
+    (dev_eui,) = double.network.devices
+    item = item_for(dev_eui)
+    async with middlebox_before(mosquitto.port) as (middlebox, url):
+        settings = network_settings(mqtt_url=url.replace("http", "mqtt"), chirpstack_deadline_seconds=0.3)
+        transport = MqttTransport(settings)
+        running = asyncio.create_task(transport.run())
+        await eventually(lambda: transport.availability.problem is None)
+        middlebox.swallow()
+        with pytest.raises(NetworkAwayError):
+            await transport.enqueue(item)
+        assert "no PUBACK within 0.3 s" in (await transport.check() or "")
+        await eventually(lambda: transport.availability.problem is None)
+        await transport.enqueue(item)
+        await eventually(lambda: double.enqueued)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert [one.id for one in double.enqueued] == [str(item.downlink_id)]

@@ -9,6 +9,7 @@ be emptied this way, and ChirpStack's complaints are in its log alone.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 import time
 from typing import Any, Literal
@@ -56,6 +57,7 @@ class MqttTransport:
         self._deadline = settings.chirpstack_deadline_seconds
         self._client: aiomqtt.Client | None = None
         self._waiting: dict[int, asyncio.Future[int]] = {}
+        self._is_silent = asyncio.Event()
 
     async def run(self) -> None:
         """Connect, stay connected, connect again, for ever."""
@@ -109,6 +111,7 @@ class MqttTransport:
             async with asyncio.timeout(self._deadline):
                 return await confirmed
         except TimeoutError:
+            self._is_silent.set()
             raise self.availability.lost(f"mqtt: no PUBACK within {self._deadline:g} s") from None
         except _ConnectionLostError:
             raise self.availability.lost("mqtt: the connection ended before the PUBACK") from None
@@ -116,14 +119,22 @@ class MqttTransport:
             self._waiting.pop(sent.mid, None)
 
     async def _hold_a_connection(self) -> None:
+        """Until it ends, or until a PUBACK did not come: what swallows one may take a new connection."""
         client = make_client(self._settings, self._tls)
         client._client.on_publish = self._on_puback  # noqa: SLF001
+        self._is_silent.clear()
         try:
             async with client:
                 self._client = client
                 self.availability.answered()
-                async for _ in client.messages:  # nothing comes this way; it ends with the connection
-                    pass
+                ended = asyncio.create_task(_until_ended(client))
+                silent = asyncio.create_task(self._is_silent.wait())
+                try:
+                    await asyncio.wait({ended, silent}, return_when=asyncio.FIRST_COMPLETED)
+                    self._client = None
+                finally:
+                    ended.cancel()
+                    silent.cancel()
         finally:
             self._client = None
             for confirmed in self._waiting.values():
@@ -142,6 +153,12 @@ class MqttTransport:
             self.availability.refused(f"mqtt: {error}; {remedy}")
         else:
             self.availability.lost(f"mqtt: {error or 'the connection ended'}")
+
+
+async def _until_ended(client: aiomqtt.Client) -> None:
+    with contextlib.suppress(aiomqtt.MqttError):
+        async for _ in client.messages:  # nothing comes this way; it ends with the connection
+            pass
 
 
 def topic_of(item: Item, prefix: str) -> str:
