@@ -17,6 +17,7 @@ async def shown(street: Street, network: RecordingNetwork, state: str = "occupie
     display, space = await street.display()
     async with street.sending(network):
         await street.show(space, state)
+        await eventually(lambda: street.commands(display))
         await street.settled()
     return display, space
 
@@ -151,6 +152,7 @@ async def test_a_transmission_told_before_it_was_recorded_is_no_second_command(s
     network.enqueue = lambda item: _taken(network, on_air_at_once, item)  # the answer comes after the transmission
     async with street.sending(network):
         await street.show(space, "occupied")
+        await eventually(lambda: street.commands(display))
         await street.settled()
     (command,) = await street.commands(display)
     assert command["status"] == "transmitted"

@@ -19,6 +19,7 @@ async def on_air(street: Street, loop: Loop, network: RecordingNetwork) -> str:
     display, space = await street.display()
     async with street.sending(network):
         await street.show(space, "occupied")
+        await eventually(lambda: street.commands(display))
         await street.settled()
     await loop.tell(loop.txack(display, await loop.item(display)))
     return display
@@ -51,6 +52,7 @@ async def test_a_report_older_than_what_was_sent_last_sends_nothing(street: Stre
     display, space = await street.display()
     async with street.sending(network):
         await street.show(space, "occupied")
+        await eventually(lambda: street.commands(display))
         await street.settled()
         # Told while the command is at the network server, and after it was on air about a time before.
         await loop.tell(loop.report(display, GREEN))
@@ -136,6 +138,7 @@ async def test_a_sign_that_says_that_it_has_just_started_is_told_again(street: S
     display, space = await street.display(SIGN)
     async with street.sending(network):
         await street.show(space, "occupied")
+        await eventually(lambda: street.commands(display))
         await street.settled()
         await loop.tell(loop.txack(display, await loop.item(display)))
         await loop.tell(loop.report(display, b"", f_port=1, data=b"\xff\xc3", codec="heltec_sign"))

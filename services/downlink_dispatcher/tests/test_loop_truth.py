@@ -137,16 +137,16 @@ def test_a_display_that_started_anew_is_sent_to_again_and_not_blamed() -> None:
 
 
 def test_a_join_sends_again_once_it_is_let_in_and_told_twice_once() -> None:
-    joined = truth.joined(display(), at(60), ON_AIR)
+    joined = truth.joined(display(), at(60), ON_AIR, at(61))
     assert (joined.sent_version, joined.due_at, joined.is_right) == (0, at(60) + JOIN_ACCEPT, None)
     sent = msgspec.structs.replace(joined, sent_version=4, shown_payload=RED, due_at=None)
-    assert truth.joined(sent, at(60), ON_AIR) == sent
-    assert truth.joined(sent, at(59), ON_AIR) == sent
+    assert truth.joined(sent, at(60), ON_AIR, at(80)) == sent
+    assert truth.joined(sent, at(59), ON_AIR, at(80)) == sent
 
 
 def test_a_join_told_after_the_state_was_sent_again_changes_nothing_that_is_sent() -> None:
     one = display()
-    joined = truth.joined(one, at(1), Aired(RED, at(10)))
+    joined = truth.joined(one, at(1), Aired(RED, at(10)), at(11))
     assert joined == msgspec.structs.replace(one, joined_at=at(1))
 
 
@@ -155,11 +155,11 @@ def test_a_state_that_was_lost_is_sent_again_only_to_a_display_that_is_there() -
     assert truth.lost(there, at(9), at(60), RULES, can_help=True).due_at == at(60)
     waiting = truth.lost(gone, at(9), at(60), RULES, can_help=True)
     assert (waiting.due_at, waiting.sent_version) == (None, 0)
-    heard = truth.heard(waiting, frame(90), "0016c001f153a14c")
-    assert (heard.due_at, heard.gateway_id) == (at(90), "0016c001f153a14c")
+    heard = truth.heard(waiting, frame(90), "0016c001f153a14c", at(91))
+    assert (heard.due_at, heard.gateway_id) == (at(91), "0016c001f153a14c")
     useless = truth.lost(there, at(9), at(60), RULES, can_help=False)
     assert (useless.due_at, useless.failed_at) == (at(60) + GIVEN_UP_PAUSE, at(60))
-    assert truth.heard(useless, frame(90), None).due_at == useless.due_at
+    assert truth.heard(useless, frame(90), None, at(91)).due_at == useless.due_at
 
 
 frames = st.builds(
@@ -182,7 +182,7 @@ def test_a_frame_from_before_what_was_sent_last_sends_nothing_again(told: Heard)
 
 @given(frames, frames)
 def test_a_frame_is_news_once_and_in_its_order(first: Heard, second: Heard) -> None:
-    one = truth.heard(display(session_at=None, f_cnt=None), first, None)
+    one = truth.heard(display(session_at=None, f_cnt=None), first, None, T0)
     assert not truth.is_news(one, first)
     assert truth.is_news(one, second) == ((second.session_at, second.f_cnt) > (first.session_at, first.f_cnt))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import msgspec
@@ -36,6 +36,8 @@ Told = DownlinkTransmitted | DownlinkAcknowledged | DeviceLogged
 Event = Told | DeviceJoined | DisplayReported
 Tenants = Mapping[store.Application, UUID]
 QUEUE_ITEM = "queue_item_id"
+# What stamps events and what stamps rows may be as far apart.
+CLOCKS_APART = timedelta(seconds=5)
 # A LoRaWAN gateway could not send; the network server does not say what.
 NOT_TRANSMITTED = "DOWNLINK_GATEWAY"
 
@@ -116,7 +118,9 @@ class Feedback:
             case DisplayReported():
                 self._hear(display, event)
             case DeviceJoined():
-                self._displays[display.key] = truth.joined(display, event.received_at, self._aired(display.key))
+                self._displays[display.key] = truth.joined(
+                    display, event.received_at, self._aired(display.key), self._now
+                )
             case _:
                 self._follow(display, event)
 
@@ -129,7 +133,7 @@ class Feedback:
             return
         verdict = truth.judge(display, frame, self._aired(display.key))
         self._counts["report", verdict] += 1
-        display = truth.heard(display, frame, event.gateway_id)
+        display = truth.heard(display, frame, event.gateway_id, self._now)
         if reported is not None:
             display = msgspec.structs.replace(display, reported=reported, reported_at=event.received_at)
         self._displays[display.key] = self._conclude(display, verdict, event.received_at)
@@ -186,7 +190,7 @@ class Feedback:
         Either its sender is about to record it, and needs only the row to tell; or it is gone, and this is the record.
         """
         command = self._unrecorded.get(display.key)
-        if command is None or command.tried_at is None or event.received_at < command.tried_at:
+        if command is None or command.tried_at is None or event.received_at < command.tried_at - CLOCKS_APART:
             return None
         del self._unrecorded[display.key]
         command.queue_item_id, command.sent_at = item, command.sent_at or command.tried_at

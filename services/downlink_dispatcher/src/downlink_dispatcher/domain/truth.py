@@ -140,7 +140,7 @@ def restarted(display: Display, now: datetime, rules: Rules) -> Display:
     return msgspec.structs.replace(forgotten(display, due_at), is_right=None)
 
 
-def joined(display: Display, at: datetime, aired: Aired | None) -> Display:
+def joined(display: Display, at: datetime, aired: Aired | None, now: datetime) -> Display:
     """It asked to join: what it shows is lost, and what is sent before it is let in is not heard.
 
     The same join, told again, and one older than what is on air change nothing that is sent.
@@ -150,7 +150,7 @@ def joined(display: Display, at: datetime, aired: Aired | None) -> Display:
     display = msgspec.structs.replace(display, joined_at=at)
     if display.desired is None or (aired is not None and aired.at is not None and aired.at > at + JOIN_ACCEPT):
         return display
-    return msgspec.structs.replace(forgotten(display, at + JOIN_ACCEPT), is_right=None)
+    return msgspec.structs.replace(forgotten(display, min(at, now) + JOIN_ACCEPT), is_right=None)
 
 
 def lost(display: Display, sent_at: datetime | None, now: datetime, rules: Rules, *, can_help: bool) -> Display:
@@ -176,7 +176,7 @@ def forgotten(display: Display, due_at: datetime | None) -> Display:
     return msgspec.structs.replace(display, sent_version=0, shown_payload=None, due_at=due_at or display.due_at)
 
 
-def heard(display: Display, frame: Heard, gateway_id: str | None) -> Display:
+def heard(display: Display, frame: Heard, gateway_id: str | None, now: datetime) -> Display:
     """It was heard, through this LoRaWAN gateway; one that waited for that is due."""
     waits = display.desired is not None and display.sent_version < display.desired_version and display.due_at is None
     return msgspec.structs.replace(
@@ -185,5 +185,5 @@ def heard(display: Display, frame: Heard, gateway_id: str | None) -> Display:
         gateway_id=gateway_id or display.gateway_id,
         session_at=frame.session_at,
         f_cnt=frame.f_cnt,
-        due_at=frame.received_at if waits else display.due_at,
+        due_at=now if waits else display.due_at,
     )

@@ -102,16 +102,18 @@ async def wake_forgotten(connection: Connection, silent_for: timedelta) -> int:
     """
     status = await connection.execute(
         """
-        UPDATE downlink.displays d SET due_at = now()
-        WHERE d.due_at IS NULL AND d.claim IS NULL AND d.desired IS NOT NULL AND d.sent_version < d.desired_version
-          AND NOT EXISTS (
-              SELECT FROM (
-                  SELECT status, sent_at, ended_at FROM downlink.downlinks c
-                  WHERE c.tenant_id = d.tenant_id AND c.dev_eui = d.dev_eui AND c.kind <> 'custom'
-                  ORDER BY c.created_at DESC, c.id DESC LIMIT 1
-              ) last
-              WHERE last.status = 'expired' AND coalesce(d.heard_at < last.sent_at, d.heard_at IS NULL)
-                AND last.ended_at > now() - $1::interval)
+        UPDATE downlink.displays SET due_at = now() WHERE (tenant_id, dev_eui) IN (
+            SELECT tenant_id, dev_eui FROM downlink.displays d
+            WHERE d.due_at IS NULL AND d.claim IS NULL AND d.desired IS NOT NULL AND d.sent_version < d.desired_version
+              AND NOT EXISTS (
+                  SELECT FROM (
+                      SELECT status, sent_at, ended_at FROM downlink.downlinks c
+                      WHERE c.tenant_id = d.tenant_id AND c.dev_eui = d.dev_eui AND c.kind <> 'custom'
+                      ORDER BY c.created_at DESC, c.id DESC LIMIT 1
+                  ) last
+                  WHERE last.status = 'expired' AND coalesce(d.heard_at < last.sent_at, d.heard_at IS NULL)
+                    AND last.ended_at > now() - $1::interval)
+            ORDER BY tenant_id, dev_eui FOR NO KEY UPDATE SKIP LOCKED)
         """,
         silent_for,
     )
