@@ -32,8 +32,8 @@ class TimedMessage(NamedTuple):
 class Street:
     """The spaces, and one voice per sensor."""
 
-    def __init__(self, spaces: int, *, seed: int = 1) -> None:
-        self.city: City = build_city(RUN, spaces, parse_mix(DEFAULT_MIX), source=SOURCE, seed=seed)
+    def __init__(self, spaces: int, *, seed: int = 1, displays: dict[str, float] | None = None) -> None:
+        self.city: City = build_city(RUN, spaces, parse_mix(DEFAULT_MIX), source=SOURCE, seed=seed, displays=displays)
         self._voices = [Voice(bay.device, bay.model) for bay in self.city.bays]
         self._renderer = Renderer(Application(id=application_id(RUN), name=f"parkstream-{RUN}"))
         self._dice = random.Random(seed)

@@ -21,6 +21,7 @@ from load.running_platform import RunningPlatform, running_platform
 from load.street import RUN, Street, TimedMessage
 from parking_simulator.chirpstack import ChirpStackDouble
 from parking_simulator.chirpstack.city_network import network_of_city
+from parking_simulator.city import DISPLAY_MIX
 from parking_simulator.fleet_plan import application_id
 from parking_simulator.publisher import Publisher
 from parking_simulator.rendering import Application
@@ -97,7 +98,7 @@ async def measure(question: Question, console: Console) -> Report:
 @asynccontextmanager
 async def _stage(displays: int, settings: Mapping[str, str], console: Console) -> AsyncIterator[Stage]:
     """A platform whose displays all show what they should."""
-    street = Street(displays)
+    street = Street(displays, displays=DISPLAY_MIX)
     network = network_of_city(street.city, Application(id=application_id(RUN), name=f"parkstream-{RUN}"))
     port, token = ports.free_port(), "bench"
     chirpstack = {"PARKSTREAM_CHIRPSTACK_URL": f"http://127.0.0.1:{port}", "PARKSTREAM_CHIRPSTACK_TOKEN": token}
