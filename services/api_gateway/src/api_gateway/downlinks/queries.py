@@ -15,6 +15,18 @@ Rows = Sequence[asyncpg.Record]
 Place = tuple[datetime, UUID]
 """(created_at, id): newest first, those of one moment by id."""
 
+Filters = tuple[str | None, UUID | None, list[str] | None, str | None, datetime | None, datetime | None]
+"""Device, space, statuses, kind, made at or after, made before; None: any."""
+
+# Only what is asked for stands in the statement: each list walks the index that fits it.
+_CONDITIONS = (
+    "dev_eui = ${}",
+    "space_id = ${}",
+    "status = ANY(${}::text[])",
+    "kind = ${}",
+    "created_at >= ${}",
+    "created_at < ${}",
+)
 _COLUMNS = """
     tenant_id, id, dev_eui, space_id, kind, f_port, encode(payload, 'hex') AS payload, confirmed, command, cause,
     requested_by, status, attempts, last_error, queue_item_id, gateway_id, f_cnt_down, created_at, expires_at, sent_at,
@@ -23,28 +35,25 @@ _COLUMNS = """
 
 
 async def list_downlinks(
-    connection: Connection, tenant_id: UUID, filters: Sequence[Any], before: Place | None, limit: int
+    connection: Connection, tenant_id: UUID, filters: Filters, before: Place | None, limit: int
 ) -> Rows:
-    """Commands, the newest first.
-
-    `filters`: device, space, statuses (empty: any), kind, made at or after, made before (None: any).
-    """
+    """Commands, the newest first, behind a place if one is given."""
+    arguments: list[Any] = [tenant_id]
+    conditions = ["tenant_id = $1"]
+    for condition, value in zip(_CONDITIONS, filters, strict=True):
+        if value is not None:
+            arguments.append(value)
+            conditions.append(condition.format(len(arguments)))
+    if before is not None:
+        conditions.append(f"(created_at, id) < (${len(arguments) + 1}, ${len(arguments) + 2})")
+        arguments += before
     return await connection.fetch(
         f"""
         SELECT {_COLUMNS} FROM downlink.downlink_directory
-        WHERE tenant_id = $1
-          AND ($2::text IS NULL OR dev_eui = $2)
-          AND ($3::uuid IS NULL OR space_id = $3)
-          AND (cardinality($4::text[]) = 0 OR status = ANY($4))
-          AND ($5::text IS NULL OR kind = $5)
-          AND created_at >= coalesce($6::timestamptz, '-infinity')
-          AND created_at < coalesce($7::timestamptz, 'infinity')
-          AND ($8::timestamptz IS NULL OR (created_at, id) < ($8, $9::uuid))
-        ORDER BY created_at DESC, id DESC LIMIT $10
-        """,  # noqa: S608
-        tenant_id,
-        *filters,
-        *(before or (None, None)),
+        WHERE {" AND ".join(conditions)}
+        ORDER BY created_at DESC, id DESC LIMIT ${len(arguments) + 1}
+        """,  # noqa: S608  put together from the constants here
+        *arguments,
         limit,
     )
 

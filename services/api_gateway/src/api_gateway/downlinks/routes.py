@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
 import asyncpg
@@ -29,6 +30,9 @@ router = NounRouter(prefix=PATH, tags=["downlinks"])
 DownlinkId = Annotated[UUID, Path(description="the downlink's id")]
 
 
+Narrowing = tuple[list[str] | None, str | None, datetime | None, datetime | None]
+
+
 class _Made(msgspec.Struct, frozen=True):
     """What is needed of an owner's answer."""
 
@@ -42,12 +46,12 @@ async def narrow(
     kind: Annotated[DownlinkKind | None, Query(description="only of this kind")] = None,
     since: Annotated[Instant | None, Query(alias="from", description="made at this moment or later")] = None,
     until: Annotated[Instant | None, Query(alias="to", description="made before this moment")] = None,
-) -> tuple[Any, ...]:
+) -> Narrowing:
     """The filters that every list of downlinks has."""
-    return status or [], kind, since, until
+    return list(status) if status else None, kind, since, until
 
 
-Narrowed = Annotated[tuple[Any, ...], Depends(narrow)]
+Narrowed = Annotated[Narrowing, Depends(narrow)]
 
 
 @router.get("", responses=READ)

@@ -16,9 +16,10 @@ from parking_chassis.postgres import Connection
 
 Rows = Sequence[asyncpg.Record]
 Place = tuple[datetime, int, str]
-# Reservations, alerts and downlinks have steps of several times: so many of the newest by their beginning are read.
+# Reservations and alerts have steps of several times: so many of the newest by their beginning are looked at.
 _MOST_NOUNS = 1000
-_MOST_STEPS = 100
+# A downlink's last step may come after the first ones of so many that were made later; and so many steps has each.
+_MOST_OVERTAKING, _MOST_STEPS = 200, 100
 
 # $1 tenant, $2 space, $3 since, ($4, $5, $6) the place behind which to go on, $7 how many, $8 the kinds left out.
 _TIMELINE = f"""
@@ -96,7 +97,8 @@ _TIMELINE = f"""
                                   'f_cnt_down', CASE WHEN step.status = 'transmitted' THEN d.f_cnt_down END) AS facts
         FROM (
             SELECT * FROM downlink.downlink_directory
-            WHERE tenant_id = $1 AND space_id = $2 AND created_at <= $4 ORDER BY created_at DESC LIMIT {_MOST_NOUNS}
+            WHERE tenant_id = $1 AND space_id = $2 AND created_at <= $4 ORDER BY created_at DESC
+            LIMIT $7 + {_MOST_OVERTAKING}
         ) d
         -- bounded, so that each downlink's few steps are looked up by their key whatever the planner knows of the table
         CROSS JOIN LATERAL (
