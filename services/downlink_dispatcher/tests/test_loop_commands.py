@@ -156,6 +156,7 @@ async def test_a_transmission_told_before_it_was_recorded_is_no_second_command(s
         await street.settled()
     (command,) = await street.commands(display)
     assert command["status"] == "transmitted"
+    assert await loop.steps(command["id"]) == ["queued", "sent", "transmitted"]
     assert network.sent_to(display) == [RED]
     assert command["queue_item_id"] == network.queues[display][0][0]
 
@@ -174,6 +175,22 @@ async def test_a_state_that_expired_is_sent_again_to_a_display_that_is_there(str
         await street.settled()
     assert network.sent_to(display) == [RED, RED]
     assert await street.statuses(display) == ["expired", "sent"]
+
+
+async def test_a_state_wished_again_before_another_was_sent_is_not_forgotten_when_it_expires(street: Street):
+    loop, network = Loop(street), RecordingNetwork()
+    display, space = await shown(street, network)
+    item = await loop.item(display)
+    for state in ("reserved", "occupied"):
+        await street.show(space, state, tell=False)
+        await street.wish(space)
+    async with street.sending(network):
+        await street.settled()
+    assert network.sent_to(display) == [RED]
+    await loop.tell(loop.report(display, None), loop.log(display, "EXPIRED", item))
+    async with street.sending(network):
+        await street.settled()
+    assert network.sent_to(display) == [RED, RED]
 
 
 async def test_a_state_that_expired_waits_for_a_display_that_is_not_heard(street: Street):

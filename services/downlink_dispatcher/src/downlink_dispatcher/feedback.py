@@ -197,13 +197,13 @@ class Feedback:
         self._by_item[item] = self._changed[command.id] = command
         if command.kind != "custom":
             self._states[display.key] = command
+        self._steps.append(_step(command, command.sent_at or self._now, DownlinkStatus.SENT, "known by what followed"))
         if not self._is_claimed(display):
-            self._record(display, command, event.received_at)
+            self._record(display, command)
         return command
 
-    def _record(self, display: Display, command: CommandRow, at: datetime) -> None:
+    def _record(self, display: Display, command: CommandRow) -> None:
         """What its sender would have written, had it lived."""
-        self._steps.append(_step(command, at, DownlinkStatus.SENT, "found out when it was on air"))
         display = msgspec.structs.replace(display, claim=None, claimed_until=None, due_at=self._now)
         if command.kind != "custom":
             display = msgspec.structs.replace(
@@ -220,7 +220,7 @@ class Feedback:
     def _send_again(self, command: CommandRow, outcome: Outcome) -> None:
         """A state that did not arrive: once more, if that can help. What is desired by now is sent anyway."""
         display = self._displays[command.key]
-        if command.version != display.sent_version or not truth.is_current(display):
+        if command.payload != display.shown_payload or not truth.is_current(display):
             return
         if not outcome.can_help:
             self._alerts.append(alerting.given_up(display, command.id, outcome.detail, self._now))

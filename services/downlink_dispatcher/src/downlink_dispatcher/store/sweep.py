@@ -77,10 +77,10 @@ async def displays_not_on_air(connection: Connection, seconds: float, limit: int
         """
         SELECT DISTINCT c.tenant_id, c.dev_eui FROM downlink.downlinks c
         JOIN LATERAL (
-            SELECT sent_version FROM downlink.displays d
+            SELECT shown_payload FROM downlink.displays d
             WHERE d.tenant_id = c.tenant_id AND d.dev_eui = c.dev_eui AND d.desired IS NOT NULL AND d.claim IS NULL
               AND d.sent_version = d.desired_version LIMIT 1
-        ) d ON d.sent_version = c.version
+        ) d ON d.shown_payload = c.payload
         WHERE c.ended_at IS NULL AND c.status = 'sent' AND c.kind <> 'custom'
           AND c.sent_at < now() - make_interval(secs => $1) * power(2, least(6, (
               SELECT count(*) FROM downlink.downlinks earlier
