@@ -32,6 +32,7 @@ from downlink_dispatcher.domain.rules import SendingRules
 from downlink_dispatcher.network.transport import Item
 from downlink_dispatcher.sending import Sender
 from downlink_dispatcher.space_events import SpaceEvents
+from downlink_dispatcher.store import BY_INDEX
 from downlink_dispatcher.wishing import Wishing
 from parking_chassis.batch_subscriber import BatchSubscriber
 from parking_chassis.postgres import Pool, open_pool
@@ -281,7 +282,7 @@ async def street_stack(
     await apply_streams(account.url)
     async for url in fresh_database(postgres_server, migrated_template):
         sql = await asyncpg.connect(url)
-        pool = await open_pool(DatabaseSettings(database_url=url, database_pool_size=20), role=SERVICE)
+        pool = await open_pool(DatabaseSettings(database_url=url, database_pool_size=20), role=SERVICE, **BY_INDEX)
         bus = await account.connect()
         events = SpaceEvents(pool, Wishing(load_registry()))
         try:

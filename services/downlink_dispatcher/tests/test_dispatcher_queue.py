@@ -155,3 +155,21 @@ async def test_a_changed_wish_is_not_taken_for_what_was_handed_over_before_a_cra
     assert network.sent_to(display) == [GREEN, RED]
     assert [item.payload for _, item in network.queues[display]] == [RED]
     assert await street.statuses(display) == ["superseded", "sent"]
+
+
+async def test_what_is_wished_back_after_a_crash_is_sent_since_nobody_knows_what_is_shown(street: Street):
+    network = RecordingNetwork()
+    display, space = await street.display()
+    await street.wish(space)
+    async with street.sending(network):
+        await street.settled()
+    gate = asyncio.Event()
+    network.trouble = lambda item: (network.take(item), gate.wait())[1]
+    await street.show(space, "occupied")
+    async with street.crashing(network, rules(lease=timedelta(seconds=1))):
+        await eventually(lambda: network.sent_to(display) == [GREEN, RED])
+    network.trouble = None
+    await street.show(space, "free")
+    async with street.sending(network):
+        await street.settled()
+    assert network.sent_to(display) == [GREEN, RED, GREEN]

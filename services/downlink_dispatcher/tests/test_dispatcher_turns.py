@@ -45,6 +45,8 @@ LATER = waiting(next_attempt_at=NOW + 5 * SECOND)
 TRIED = waiting("state", version=2, next_attempt_at=NOW)
 TRIED_LATER = waiting("state", version=2, next_attempt_at=NOW + 3 * SECOND)
 OF_BEFORE = waiting("state", version=1, next_attempt_at=NOW + 3 * SECOND)
+REFUSED = waiting("state", version=1, payload=GREEN)
+PERHAPS = waiting("state", version=1, payload=GREEN, tried_at=NOW - SECOND)
 OVER = waiting("state", version=2, expires_at=NOW)
 
 
@@ -59,6 +61,8 @@ OVER = waiting("state", version=2, expires_at=NOW)
         pytest.param({"desired_payload": None}, None, None, Rest(), id="a wish that was withdrawn"),
         pytest.param({"shown_payload": RED}, None, None, Settle(), id="it shows that already"),
         pytest.param({"shown_payload": RED, "sent_version": 0}, None, None, Send(), id="nobody knows what it shows"),
+        pytest.param({"shown_payload": RED}, None, REFUSED, Settle(), id="what was refused in between is not shown"),
+        pytest.param({"shown_payload": RED}, None, PERHAPS, Send(), id="what went out before a crash may be shown"),
         pytest.param({"shown_payload": RED}, LATER, None, Settle(NOW + 5 * SECOND), id="settled while the head waits"),
         pytest.param({"sent_at": NOW}, None, None, Rest(NOW + SPACING), id="right behind the last one"),
         pytest.param({"sent_at": NOW}, LATER, None, Rest(NOW + SPACING), id="spacing ends before the head's pause"),
@@ -70,7 +74,8 @@ OVER = waiting("state", version=2, expires_at=NOW)
     ],
 )
 def test_the_next_turn(columns: dict[str, object], head: Waiting | None, state: Waiting | None, expected: object):
-    assert next_turn(display(**columns), head, state, NOW, SPACING) == expected
+    tried = [state] if state is not None else []
+    assert next_turn(display(**columns), head, tried, NOW, SPACING) == expected
 
 
 versions = st.integers(0, 5)
@@ -84,7 +89,7 @@ def test_a_display_rests_for_good_only_when_nothing_is_left(desired, sent, wante
         desired_version=desired, sent_version=sent, desired_payload=wanted, shown_payload=shown, sent_at=sent_at
     )
     head = waiting(next_attempt_at=retry_at) if retry_at is not None else None
-    turn = next_turn(one, head, None, NOW, SPACING)
+    turn = next_turn(one, head, [], NOW, SPACING)
     is_left = wanted is not None and desired > sent
     match turn:
         case Rest(until=None):

@@ -37,8 +37,11 @@ DATABASE_AWAY: tuple[type[BaseException], ...] = (
 )
 
 
-async def open_pool(settings: DatabaseSettings, *, role: str) -> Pool:
-    """A pool whose connections act as `role`. Opens none yet, so a database that is away delays no start."""
+async def open_pool(settings: DatabaseSettings, *, role: str, **server_settings: str) -> Pool:
+    """A pool whose connections act as `role`. Opens none yet, so a database that is away delays no start.
+
+    `server_settings` are of PostgreSQL, beside those that every service has.
+    """
     pool = asyncpg.create_pool(
         str(settings.database_url),
         min_size=0,
@@ -54,6 +57,7 @@ async def open_pool(settings: DatabaseSettings, *, role: str) -> Pool:
             "lock_timeout": str(int(settings.database_lock_seconds * 1000)),
             "idle_in_transaction_session_timeout": "60000",
             "jit": "off",
+            **server_settings,
         },
     )
     return await pool

@@ -12,6 +12,7 @@ from downlink_dispatcher import SCHEMA, SERVICE, metrics
 from downlink_dispatcher.commands.desk import open_desk
 from downlink_dispatcher.network.opening import open_network
 from downlink_dispatcher.settings import Settings
+from downlink_dispatcher.store import BY_INDEX
 from downlink_dispatcher.wishing import Wishing
 from downlink_dispatcher.work import Work
 from parking_chassis.command_desk import broker_check
@@ -27,7 +28,7 @@ from parking_codecs.registry import load_registry
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
     """Open what the service stands on, then follow spaces and devices, send, and answer commands until `stop`."""
     wishing = Wishing(load_registry(), request_reports=settings.display_request_reports)
-    pool = await open_pool(settings, role=SERVICE)
+    pool = await open_pool(settings, role=SERVICE, **BY_INDEX)
     health = Health(SERVICE, version("downlink-dispatcher"))
     health.add_check("database", lambda: database_check(pool))
     health.add_check("nats", not_connected_yet)

@@ -31,7 +31,8 @@ NOT_OURS = timedelta(seconds=60)
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
     """A downlink that is this sender's to hand over, and its row as it was before.
 
-    `displaced` are the states that it takes out of the network server's queue.
+    `displaced` are the states that it takes out of the network server's queue; `is_more_queued`: other free-form
+    commands wait behind it.
     """
 
     id: UUID
@@ -40,6 +41,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     item: Item
     token_keys: tuple[str, ...]
     displaced: tuple[UUID, ...] = ()
+    is_more_queued: bool = False
 
 
 class Round(msgspec.Struct, frozen=True):
@@ -102,8 +104,7 @@ def _seconds_until_first(put_off: Sequence[Decision], now: datetime) -> float | 
 
 
 def _turn(display: Display, queue: Queue, now: datetime, rules: SendingRules) -> Turn:
-    state = queue.tried[0] if queue.tried else None
-    turn = next_turn(display, queue.head, state, now, rules.spacing)
+    turn = next_turn(display, queue.head, queue.tried, now, rules.spacing)
     if isinstance(turn, Send) and queue.application_id is None:
         # Wished while it was its tenant's, and no longer: the sweep takes the wish back.
         return Rest(now + NOT_OURS)
@@ -192,4 +193,5 @@ def _claim(one: _Chosen, row: Waiting) -> Claim:
         ),
         token_keys=one.token_keys,
         displaced=one.queue.sent if flush else (),
+        is_more_queued=one.queue.length > (row.kind == "custom"),
     )

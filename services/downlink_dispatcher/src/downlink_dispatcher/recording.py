@@ -93,18 +93,20 @@ async def record(
             case Handed():
                 _handed(ledger, claim, display, outcome)
             case Waits():
-                _waits(ledger, claim, outcome)
+                _waits(ledger, claim, display, outcome)
             case Refused(reason):
                 pause = rules.retries.pause_after(claim.row.attempts + 1, random.random())  # noqa: S311  jitter
-                _refused(ledger, claim, reason, pause)
+                _refused(ledger, claim, display, reason, pause)
     if not ledger.rows:
         return None
     await _write(connection, ledger, rules.limits)
-    return await results.write_displays(connection, ledger.displays)
+    due = [result.due_at for result in ledger.displays if result.due_at is not None]
+    return (min(due) - ledger.now).total_seconds() if due else None
 
 
 async def _write(connection: Connection, ledger: _Ledger, limits: Limits) -> None:
     await results.write_rows(connection, ledger.rows)
+    await results.write_displays(connection, ledger.displays)
     if ledger.displaced:
         await supersede(connection, ledger.displaced)
     await buckets.give_back(connection, ledger.tokens, limits)
@@ -132,6 +134,7 @@ def _handed(ledger: _Ledger, claim: Claim, display: Display, outcome: Handed) ->
             sent_version=sent_version,
             shown_payload=shown,
             is_state=is_state,
+            due_at=_due_again(ledger.now, claim, display, sent_version),
             has_failed=False if display.failed_at is not None else None,
         )
     )
@@ -154,8 +157,21 @@ def _shown_now(claim: Claim, display: Display) -> tuple[int | None, bytes | None
     return claim.row.version, claim.row.payload
 
 
-def _waits(ledger: _Ledger, claim: Claim, outcome: Waits) -> None:
-    row, display = claim.row, claim.display
+def _due_again(
+    now: datetime, claim: Claim, display: Display, sent_version: int | None = None, later: datetime | None = None
+) -> datetime | None:
+    """When to look at a display again: now if something is left for it, or came meanwhile; else `later`."""
+    if display.due_at != display.claimed_until:
+        return now  # whoever wishes or queues something makes it due
+    if later is not None:
+        return later
+    version = display.sent_version if sent_version is None else sent_version
+    is_behind = display.desired_payload is not None and display.desired_version > version
+    return now if is_behind or claim.is_more_queued else None
+
+
+def _waits(ledger: _Ledger, claim: Claim, display: Display, outcome: Waits) -> None:
+    row = claim.row
     ledger.rows.append(
         RowResult(
             tenant_id=display.tenant_id,
@@ -166,13 +182,14 @@ def _waits(ledger: _Ledger, claim: Claim, outcome: Waits) -> None:
             is_at_server=outcome.is_at_server,
         )
     )
-    ledger.displays.append(DisplayResult(key=display.key, due_at=ledger.now + outcome.pause))
+    due_at = _due_again(ledger.now, claim, display, later=ledger.now + outcome.pause)
+    ledger.displays.append(DisplayResult(key=display.key, due_at=due_at))
     ledger.tokens.update(claim.token_keys)
     metrics.SENDS.labels(row.kind, "away" if outcome.is_at_server else "denied").inc()
 
 
-def _refused(ledger: _Ledger, claim: Claim, reason: str, pause: timedelta | None) -> None:
-    row, display, attempts = claim.row, claim.display, claim.row.attempts + 1
+def _refused(ledger: _Ledger, claim: Claim, display: Display, reason: str, pause: timedelta | None) -> None:
+    row, attempts = claim.row, claim.row.attempts + 1
     is_state, is_over = row.kind != "custom", pause is None
     status = DownlinkStatus.FAILED if pause is None else DownlinkStatus.QUEUED
     next_attempt_at = ledger.now + pause if pause is not None else None
@@ -188,7 +205,8 @@ def _refused(ledger: _Ledger, claim: Claim, reason: str, pause: timedelta | None
         )
     )
     # A free-form command lets the state go first while it waits, and the next one when it is given up.
-    due_at = (next_attempt_at or ledger.now + GIVEN_UP) if is_state else ledger.now
+    later = (next_attempt_at or ledger.now + GIVEN_UP) if is_state else ledger.now
+    due_at = _due_again(ledger.now, claim, display, later=later)
     ledger.displays.append(DisplayResult(key=display.key, due_at=due_at, has_failed=True if is_over else None))
     metrics.SENDS.labels(row.kind, "given_up" if is_over else "refused").inc()
     names = {"dev_eui": display.dev_eui, "downlink": str(row.id), "attempts": attempts, "reason": reason}

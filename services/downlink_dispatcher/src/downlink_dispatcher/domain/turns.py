@@ -7,6 +7,7 @@ and not right behind the last one, so that what flickers is sent once it stands.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
@@ -57,11 +58,13 @@ class Rest(msgspec.Struct, frozen=True):
 Turn = Send | Settle | Rest
 
 
-def next_turn(display: Display, head: Waiting | None, state: Waiting | None, now: datetime, spacing: timedelta) -> Turn:
+def next_turn(
+    display: Display, head: Waiting | None, tried: Sequence[Waiting], now: datetime, spacing: timedelta
+) -> Turn:
     """Decide.
 
-    `head` is the oldest free-form command that waits, `state` a row of the display's state that was tried and is to be
-    tried again. `spacing` is the shortest time between two states.
+    `head` is the oldest free-form command that waits, `tried` are rows of the display's states that were tried and not
+    sent as far as anybody knows, the newest first. `spacing` is the shortest time between two states.
     """
     later = None
     if head is not None:
@@ -70,9 +73,11 @@ def next_turn(display: Display, head: Waiting | None, state: Waiting | None, now
         later = head.next_attempt_at
     if display.desired_payload is None or display.desired_version <= display.sent_version:
         return Rest(later)
-    if display.sent_version > 0 and display.shown_payload == display.desired_payload:
+    # What was tried may have gone out just before a crash, and is shown then.
+    is_shown_known = display.sent_version > 0 and all(state.tried_at is None for state in tried)
+    if is_shown_known and display.shown_payload == display.desired_payload:
         return Settle(later)
-    same = state if state is not None and _is_of(state, display, now) else None
+    same = tried[0] if tried and _is_of(tried[0], display, now) else None
     earliest = display.sent_at + spacing if display.sent_at is not None else now
     if same is not None and same.next_attempt_at is not None:
         earliest = max(earliest, same.next_attempt_at)

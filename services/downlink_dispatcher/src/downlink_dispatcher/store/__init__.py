@@ -2,3 +2,9 @@
 
 A display is locked before its downlinks, and several in the order of (tenant_id, dev_eui).
 """
+
+from types import MappingProxyType
+
+# Every question here has its index. A plan made while a table was nearly empty would go through all of it instead, and
+# stay until the statistics come, a minute later.
+BY_INDEX = MappingProxyType({"enable_seqscan": "off"})

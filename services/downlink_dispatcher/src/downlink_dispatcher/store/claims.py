@@ -24,13 +24,14 @@ _WAITING = ", ".join(Waiting.__struct_fields__)
 class Queue(msgspec.Struct, frozen=True, kw_only=True):
     """What waits for a display, and where it is.
 
-    `head` is the oldest free-form command, `tried` are its states that are to be tried again, the newest first; `sent`
-    are states that may still be in the network server's queue, `has_custom_sent`: a free-form command may be. No
-    `application_id`: the device is not its tenant's.
+    `head` is the oldest of `length` free-form commands; `tried` are its states that are to be tried again, the newest
+    first; `sent` are states that may still be in the network server's queue, `has_custom_sent`: a free-form command may
+    be. No `application_id`: the device is not its tenant's.
     """
 
     application_id: str | None
     head: Waiting | None = None
+    length: int = 0
     tried: tuple[Waiting, ...] = ()
     sent: tuple[UUID, ...] = ()
     has_custom_sent: bool = False
@@ -107,11 +108,11 @@ def _queue(rows: Sequence[asyncpg.Record]) -> Queue:
     """The rows of one display, in the order of their commands; a single one without a command if there is none."""
     first, commands = rows[0], [row for row in rows if row["id"] is not None]
     queued = [row for row in commands if row["status"] == "queued"]
-    live = (row for row in queued if row["kind"] == "custom" and row["expires_at"] > row["now"])
-    head = next(live, None)
+    live = [row for row in queued if row["kind"] == "custom" and row["expires_at"] > row["now"]]
     return Queue(
         application_id=first["application_id"] if first["is_bound"] else None,
-        head=_waiting(head) if head is not None else None,
+        head=_waiting(live[0]) if live else None,
+        length=len(live),
         tried=tuple(_waiting(row) for row in reversed(queued) if row["kind"] != "custom"),
         sent=tuple(row["id"] for row in commands if row["status"] == "sent" and row["kind"] != "custom"),
         has_custom_sent=any(row["status"] == "sent" and row["kind"] == "custom" for row in commands),

@@ -34,7 +34,7 @@ class DisplayResult(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be said at a display's row, which its sender lets go.
 
     `sent_version` and `shown_payload` are of what went out; with no version nothing did. `due_at` is when to look
-    again; None: now if something is left to send. `has_failed`: a command was given up on.
+    again, if ever. `has_failed`: a command was given up on, or one has gone out again; None: as it was.
     """
 
     key: DisplayKey
@@ -69,7 +69,10 @@ async def write_rows(connection: Connection, results: Sequence[RowResult]) -> No
                 AS t (tenant_id, id, status, attempts, next_attempt_at, last_error, queue_item_id, is_at_server, detail)
         ), told AS (
             INSERT INTO downlink.downlink_steps (tenant_id, downlink_id, at, status, detail)
-            SELECT tenant_id, id, now(), status, detail FROM t WHERE detail IS NOT NULL
+            SELECT tenant_id, id, now(), status, detail FROM t
+            WHERE detail IS NOT NULL AND (status <> 'sent' OR EXISTS (
+                SELECT FROM downlink.downlinks d  -- else its history says so, by its transmission
+                WHERE d.tenant_id = t.tenant_id AND d.id = t.id AND d.status = 'queued'))
         )
         UPDATE downlink.downlinks d
         SET status = CASE WHEN d.status = 'queued' THEN t.status ELSE d.status END,
@@ -86,9 +89,9 @@ async def write_rows(connection: Connection, results: Sequence[RowResult]) -> No
     )
 
 
-async def write_displays(connection: Connection, results: Sequence[DisplayResult]) -> float | None:
-    """Displays' rows, held by the caller, let go; due again if something is left to send: in how many seconds first."""
-    rows = await connection.fetch(
+async def write_displays(connection: Connection, results: Sequence[DisplayResult]) -> None:
+    """Displays' rows, held by the caller, let go."""
+    await connection.execute(
         """
         UPDATE downlink.displays d
         SET claim = NULL, claimed_until = NULL,
@@ -98,20 +101,10 @@ async def write_displays(connection: Connection, results: Sequence[DisplayResult
             sent_at = CASE WHEN t.is_state THEN now() ELSE d.sent_at END,
             failed_at = CASE WHEN t.has_failed IS NULL THEN d.failed_at
                              WHEN t.has_failed THEN coalesce(d.failed_at, now()) END,
-            due_at = CASE
-                WHEN t.due_at IS NOT NULL THEN t.due_at
-                WHEN d.desired_payload IS NOT NULL
-                     AND d.desired_version > coalesce(t.sent_version, d.sent_version) THEN now()
-                WHEN EXISTS (
-                    SELECT FROM downlink.downlinks q
-                    WHERE q.tenant_id = d.tenant_id AND q.dev_eui = d.dev_eui AND q.ended_at IS NULL
-                      AND q.status = 'queued' AND q.kind = 'custom'
-                ) THEN now()
-            END
+            due_at = t.due_at
         FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bytea[], $5::boolean[], $6::timestamptz[], $7::boolean[])
              AS t (tenant_id, dev_eui, sent_version, shown_payload, is_state, due_at, has_failed)
         WHERE d.tenant_id = t.tenant_id AND d.dev_eui = t.dev_eui
-        RETURNING extract(epoch FROM d.due_at - now())::float8 AS seconds
         """,
         [one.key[0] for one in results],
         [one.key[1] for one in results],
@@ -121,4 +114,3 @@ async def write_displays(connection: Connection, results: Sequence[DisplayResult
         [one.due_at for one in results],
         [one.has_failed for one in results],
     )
-    return min((row["seconds"] for row in rows if row["seconds"] is not None), default=None)
