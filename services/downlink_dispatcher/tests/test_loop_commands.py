@@ -1,10 +1,15 @@
 """What becomes of commands, through the database: told once, twice, out of order, and after a crash."""
 
+import asyncio
 import itertools
+import random
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from downlink_dispatcher.device_events import read_device_event
+from parking_chassis.dead_letters import PoisonError
+from parking_contracts import subjects
 from stack.display_loop import SECOND, Loop
 from stack.display_street import GREEN, RED, RecordingNetwork, Street
 from stack.waiting import eventually
@@ -290,3 +295,35 @@ async def test_old_commands_are_let_go_with_their_histories_and_open_ones_kept(s
     await loop.sweep.keep_house()
     (command,) = await street.commands(display)
     assert command["id"] == waiting
+
+
+async def test_no_open_command_outlives_its_time_whatever_was_told_of_it(street: Street):
+    dice = random.Random(11)
+    loop, network = Loop(street), RecordingNetwork()
+    displays = [(await shown(street, network))[0] for _ in range(6)]
+    for display in displays:
+        for _ in range(3):
+            waiting = await street.queue(display, b"\x04\x0f", f_port=16)
+            confirmed = dice.random() < 0.5
+            await street.sql.execute("UPDATE downlink.downlinks SET confirmed = $2 WHERE id = $1", waiting, confirmed)
+    async with street.sending(network):
+        await street.settled()
+    items = [(display, row["queue_item_id"]) for display in displays for row in await street.commands(display)]
+    makers = (loop.txack, loop.ack, lambda *of: loop.log(of[0], "DOWNLINK_GATEWAY", of[1]))
+    await loop.tell(*(dice.choice(makers)(*of) for of in items if dice.random() < 0.7))
+    await street.sql.execute(
+        "UPDATE downlink.downlinks SET expires_at = now() - interval '1 s' WHERE tenant_id = $1", street.signs.tenant_id
+    )
+    await asyncio.gather(loop.sweep.sweep(), loop.sweep.sweep())
+    rows = [row for display in displays for row in await street.commands(display)]
+    assert {row["status"] for row in rows} == {"expired", "transmitted", "acknowledged"}
+    assert all(row["ended_at"] is not None for row in rows)
+    before = [await loop.steps(row["id"]) for row in rows]
+    await loop.sweep.sweep()
+    assert [await loop.steps(row["id"]) for row in rows] == before
+
+
+@pytest.mark.parametrize(("name", "body"), [("txack", b"not json"), ("reported", b"{}"), ("join", b'{"dev_eui": 1}')])
+async def test_what_is_no_event_is_poison(name: str, body: bytes):
+    with pytest.raises(PoisonError):
+        read_device_event(subjects.device(name, "2020200000000001"), body)
