@@ -14,6 +14,11 @@ from stack.waiting import eventually
 PATH = "/api/v6/dashboard/data"
 
 
+@pytest.fixture(scope="module")
+def stand(shared_gateway):
+    return shared_gateway
+
+
 @pytest.fixture
 async def lot(registry, sql, tenant_id) -> uuid.UUID:
     """A site with spaces in two zones, a device, a change and an alert."""

@@ -4,8 +4,15 @@ import asyncio
 import json
 import uuid
 
+import pytest
+
 KEY = "pk_bootstrap01_" + "s" * 43
 GOOD = {"site_id": str(uuid.uuid4()), "name": "Bay", "code": "A1"}
+
+
+@pytest.fixture(scope="module")
+def stand(shared_gateway):
+    return shared_gateway
 
 
 def body(**changes: object) -> bytes:

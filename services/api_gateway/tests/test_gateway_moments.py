@@ -45,6 +45,11 @@ IN_BODIES: list[tuple[str, str, dict[str, Any], str]] = [
 ]
 
 
+@pytest.fixture(scope="module")
+def stand(shared_gateway):
+    return shared_gateway
+
+
 @pytest.mark.parametrize("moment", BEYOND)
 @pytest.mark.parametrize(("path", "name"), IN_QUERIES)
 async def test_a_parameter_beyond_every_clock_is_422(gateways: GatewayPair, path: str, name: str, moment: str) -> None:

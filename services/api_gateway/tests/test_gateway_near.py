@@ -13,6 +13,11 @@ LATITUDES = st.floats(-90, 90)
 LONGITUDES = st.floats(-180, 180)
 
 
+@pytest.fixture(scope="module")
+def stand(shared_gateway):
+    return shared_gateway
+
+
 def distance(latitude: float, longitude: float, other_latitude: float, other_longitude: float) -> float:
     phi, psi = math.radians(latitude), math.radians(other_latitude)
     half = (

@@ -3,9 +3,16 @@
 import json
 import uuid
 
+import pytest
+
 from stack.http_client import http_client
 
 EUI = "70b3d57ed0061a2b"
+
+
+@pytest.fixture(scope="module")
+def stand(shared_gateway):
+    return shared_gateway
 
 
 async def test_a_list_of_spaces_is_filtered_counted_and_paged(api, registry, tenant_id, subtests) -> None:

@@ -22,6 +22,11 @@ MADE = datetime(2026, 3, 20, tzinfo=UTC)
 SPRING = "from=2026-03-28&to=2026-03-31"  # 29 March has 23 hours in Zurich
 
 
+@pytest.fixture(scope="module")
+def stand(shared_gateway):
+    return shared_gateway
+
+
 @dataclass
 class Past:
     """Sites whose spaces have stood there since MADE, with stays as rows."""

@@ -39,11 +39,16 @@ def writes(document: Json) -> Iterator[tuple[str, str, Json]]:
             yield method.upper(), filled, content["example"] if "example" in content else several[0]
 
 
-@pytest.fixture
-def gateway_env(gateway_env):
+@pytest.fixture(scope="module")
+def gateway_settings():
     rates = {f"PARKSTREAM_RATE_LIMIT_{kind}_PER_SECOND": "0" for kind in ("READS", "WRITES")}
     # Registering is public, and closed unless the settings say otherwise: its bodies are to be read here.
-    return {**gateway_env, **rates, "PARKSTREAM_REGISTRATION": "open"}
+    return {**rates, "PARKSTREAM_REGISTRATION": "open"}
+
+
+@pytest.fixture(scope="module")
+def stand(shared_gateway):
+    return shared_gateway
 
 
 @pytest.fixture

@@ -12,6 +12,11 @@ from api_gateway.http.etags import Precondition, _precondition, etag_of
 from api_gateway.http.problems import ProblemError
 
 
+@pytest.fixture(scope="module")
+def stand(shared_gateway):
+    return shared_gateway
+
+
 @pytest.fixture
 async def engine(run_service, service_env, gateway):
     """The real owner of sites and spaces."""

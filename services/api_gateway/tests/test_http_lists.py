@@ -17,6 +17,11 @@ from api_gateway.http.sorting import order_by
 SPACES = "/api/v6/spaces"
 
 
+@pytest.fixture(scope="module")
+def stand(shared_gateway):
+    return shared_gateway
+
+
 def links(answer: httpx.Response) -> dict[str, str]:
     return {name: path for path, name in re.findall(r'<([^>]+)>; rel="(\w+)"', answer.headers.get("link", ""))}
 

@@ -12,6 +12,11 @@ IMPORTS, EXPORTS = "/api/v6/imports", "/api/v6/exports"
 NASTY = ("=1+1", "+cmd", "-1", "@x", "'=x", "''", "tab\there", 'say "hi"', "two\r\nlines", "semi;colon", "ü, 駐車場 🅿")
 
 
+@pytest.fixture(scope="module")
+def stand(shared_gateway):
+    return shared_gateway
+
+
 @pytest.fixture
 async def platform_api(api, run_service, service_env):
     """The gateway with an engine behind it."""

@@ -10,6 +10,11 @@ MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 RECEPTIONS = json.dumps([{"gateway_id": "a", "rssi": -80, "snr": 7.5}, {"gateway_id": "b", "rssi": -120, "snr": -9.0}])
 
 
+@pytest.fixture(scope="module")
+def stand(shared_gateway):
+    return shared_gateway
+
+
 @pytest.fixture
 async def device(registry, tenant_id) -> str:
     return await registry.device(tenant_id, EUI)

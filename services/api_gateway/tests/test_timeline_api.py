@@ -12,6 +12,11 @@ NOW = datetime.now(UTC).replace(microsecond=0)
 MINUTE = timedelta(minutes=1)
 
 
+@pytest.fixture(scope="module")
+def stand(shared_gateway):
+    return shared_gateway
+
+
 @pytest.fixture
 async def space_id(registry, tenant_id) -> uuid.UUID:
     await registry.device(tenant_id, EUI)
