@@ -144,6 +144,7 @@ async def side_by_side(attempts: Iterable[Awaitable[None]]) -> None:
     await asyncio.gather(*(one(attempt) for attempt in attempts))
 
 
+@pytest.mark.slow
 async def test_no_answer_tells_of_another_tenant(world: World, record_property):
     matrix = world.matrix("HTTP, routes x callers with the right x whose ids")
     everybody = await world.everybody()

@@ -198,6 +198,7 @@ async def kill_one_of_each(pairs: Pairs, number: int) -> None:
     await asyncio.gather(*(services[number].start() for services in pairs.each.values()))
 
 
+@pytest.mark.slow
 async def test_one_of_each_is_killed_in_mid_flow_and_nothing_is_lost_or_doubled(pairs: Pairs):
     seen: dict[str, list[int]] = defaultdict(list)
     following = asyncio.create_task(follow(pairs, seen))

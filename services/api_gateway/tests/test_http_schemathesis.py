@@ -79,6 +79,7 @@ async def put_displays(sql: asyncpg.Connection, tenant_id: UUID, space_id: UUID)
     )
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(1800)
 async def test_no_request_gets_a_5xx_or_an_answer_that_is_not_documented(platform_url: str, tmp_path: Path) -> None:
     async with http_client(base_url=platform_url, timeout=60) as client:
