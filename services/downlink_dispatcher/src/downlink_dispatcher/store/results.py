@@ -63,27 +63,25 @@ async def write_rows(connection: Connection, results: Sequence[RowResult]) -> No
     """Commands' rows and histories. What the network server told meanwhile, that it is on air, stands."""
     await connection.execute(
         """
-        WITH t AS (
-            SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::smallint[], $5::timestamptz[], $6::text[],
-                                 $7::text[], $8::boolean[], $9::text[])
+        WITH written AS (
+            UPDATE downlink.downlinks d
+            SET status = CASE WHEN d.status = 'queued' THEN t.status ELSE d.status END,
+                attempts = t.attempts, next_attempt_at = t.next_attempt_at,
+                last_error = t.last_error,
+                queue_item_id = coalesce(d.queue_item_id, t.queue_item_id),
+                tried_at = CASE WHEN t.is_at_server THEN d.tried_at END,
+                sent_at = CASE WHEN t.status = 'sent' THEN coalesce(d.sent_at, now()) ELSE d.sent_at END,
+                ended_at = CASE WHEN t.status = 'failed' THEN coalesce(d.ended_at, now()) ELSE d.ended_at END
+            FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::smallint[], $5::timestamptz[], $6::text[], $7::text[],
+                        $8::boolean[], $9::text[])
                 AS t (tenant_id, id, status, attempts, next_attempt_at, last_error, queue_item_id, is_at_server, detail)
-        ), told AS (
-            INSERT INTO downlink.downlink_steps (tenant_id, downlink_id, at, status, detail)
-            SELECT tenant_id, id, now(), status, detail FROM t
-            WHERE detail IS NOT NULL AND (status <> 'sent' OR EXISTS (
-                SELECT FROM downlink.downlinks d  -- else its history says so, by its transmission
-                WHERE d.tenant_id = t.tenant_id AND d.id = t.id AND d.status = 'queued'))
+            WHERE d.tenant_id = t.tenant_id AND d.id = t.id
+            RETURNING d.tenant_id, d.id, t.status, t.detail, old.status AS before
         )
-        UPDATE downlink.downlinks d
-        SET status = CASE WHEN d.status = 'queued' THEN t.status ELSE d.status END,
-            attempts = t.attempts, next_attempt_at = t.next_attempt_at,
-            last_error = t.last_error,
-            queue_item_id = coalesce(d.queue_item_id, t.queue_item_id),
-            tried_at = CASE WHEN t.is_at_server THEN d.tried_at END,
-            sent_at = CASE WHEN t.status = 'sent' THEN coalesce(d.sent_at, now()) ELSE d.sent_at END,
-            ended_at = CASE WHEN t.status = 'failed' THEN coalesce(d.ended_at, now()) ELSE d.ended_at END
-        FROM t
-        WHERE d.tenant_id = t.tenant_id AND d.id = t.id
+        INSERT INTO downlink.downlink_steps (tenant_id, downlink_id, at, status, detail)
+        SELECT tenant_id, id, now(), status, detail FROM written
+        -- one that is on air already was told to be sent by that
+        WHERE detail IS NOT NULL AND (status <> 'sent' OR before = 'queued')
         """,
         *[[getattr(one, name) for one in results] for name in RowResult.__struct_fields__],
     )
