@@ -150,6 +150,16 @@ async def test_an_answer_asked_for_before_the_last_frame_changes_nothing(town: P
     assert await application(town, eui) == [APPLICATION]
 
 
+async def test_a_device_heard_through_another_integration_stays_there(town: Platform):
+    eui = town.new_eui()
+    await town.hear(town.uplink(eui, 1, True))
+    elsewhere = f"{town.source}-http"
+    await town.command("application.bind", BindApplication(source=elsewhere, application_id=APPLICATION))
+    await sync(town, listed(town, eui, source=elsewhere))
+    (row,) = await town.rows("SELECT source, application_id FROM occupancy.devices WHERE dev_eui = $1", eui)
+    assert tuple(row) == (town.source, APPLICATION)
+
+
 async def test_a_gateways_fact_is_no_devices(town: Platform):
     letters = await town.last_letter()
     gateway = GatewaySynced(

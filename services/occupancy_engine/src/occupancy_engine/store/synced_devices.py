@@ -73,6 +73,8 @@ async def _follow(connection: Connection, listed: Sequence[list[object]]) -> Non
         FROM {_LISTED}
         WHERE d.tenant_id = listed.tenant_id AND d.dev_eui = listed.dev_eui
           AND coalesce(d.last_seen_at <= listed.asked_at, true)
+          -- one that is heard through another integration stays there until it is heard through this one
+          AND (d.last_seen_at IS NULL OR d.source = listed.source)
           AND (d.source, d.application_id, d.profile_name, d.name) IS DISTINCT FROM
               (listed.source, listed.application_id, coalesce(nullif(listed.profile_name, ''), d.profile_name),
                coalesce(nullif(d.name, ''), listed.name))
