@@ -8,6 +8,8 @@
 | `mosquitto` | an own Mosquitto process (`url`, `kill()`, `start()`), kept sessions and messages persisted |
 | `service_env` | the environment that points a service at `database` and `nats_account` |
 | `run_service` | `await run_service("uplink_ingestor", env)`: a process that answers /ready; `kill()`, `start()` |
+| `shared_gateway` | one gateway for a module of API tests, each of which is a tenant of its own |
+| `gateways`, `hooked` | two gateways for a module, and people who log in or webhooks of a tenant |
 | `lot` | a tenant of a module's engine and reservation service, with cars that come and go (`car_park`) |
 | `chirpstack` | `await chirpstack(network)`: a ChirpStack with displays behind it (`chirpstack.network_of`) |
 | `signs` | a tenant with displays as rows, and a dispatcher that no network server answers (`signposts`) |
