@@ -21,6 +21,7 @@ import pytest_asyncio
 from nats.aio.client import Client
 
 from parking_contracts.command import Command, CommandBody
+from parking_contracts.downlink_commands import SendDownlink
 from parking_contracts.errors import Accepted, Refusal, Reply
 from parkstream.embedded import child
 from parkstream.streams import apply_streams
@@ -28,6 +29,7 @@ from stack.http_client import http_client
 from stack.replicas import make_service
 from stack.servers import fresh_database
 from stack.service_process import Service
+from stack.waiting import eventually
 
 LIGHT, SIGN, RGB = "Kuando Busylight", "Heltec Class C Sign", "Generic RGB"
 GATEWAY = "0016c001f153a14c"
@@ -136,6 +138,13 @@ class Signposts:
         await signs.settle_in()
         return signs
 
+    async def calm_down(self) -> None:
+        """Let the dispatcher find out that nobody takes what it sends: it tries nothing more for a minute."""
+        signs = await self.town()
+        await signs.ask(SendDownlink(dev_eui=await signs.device(), payload="01"))
+        tried = "SELECT last_error FROM downlink.downlinks WHERE tenant_id = $1"
+        await eventually(lambda: self.sql.fetchval(tried, signs.tenant_id))
+
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def signposts(
@@ -151,7 +160,9 @@ async def signposts(
             sql = await asyncpg.connect(url)
             try:
                 await dispatcher.start()
-                yield Signposts(url, account.url, sql, await account.connect(), dispatcher)
+                signposts = Signposts(url, account.url, sql, await account.connect(), dispatcher)
+                await signposts.calm_down()
+                yield signposts
             finally:
                 await sql.close()
                 await account.close()
