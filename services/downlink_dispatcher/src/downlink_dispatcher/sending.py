@@ -22,7 +22,7 @@ from downlink_dispatcher.claiming import Claim, Round, claim_due
 from downlink_dispatcher.domain.rules import SendingRules
 from downlink_dispatcher.network.transport import DeviceDeniedError, EnqueueFailedError, NetworkAwayError, Transport
 from downlink_dispatcher.recording import Handed, Outcome, Refused, Waits, record
-from downlink_dispatcher.store.displays import CHANNEL
+from downlink_dispatcher.store.displays import CHANNEL, ask
 from downlink_dispatcher.store.results import is_known_item
 from parking_chassis.isolation import failure_of
 from parking_chassis.postgres import DATABASE_AWAY, Pool
@@ -83,8 +83,7 @@ class Sender:
             await connection.add_listener(CHANNEL, self._on_notify)
             try:
                 while True:
-                    # Nothing else would notice that the connection is gone.
-                    await connection.execute("SELECT 1")
+                    await ask(connection)
                     self._due.set()
                     await asyncio.sleep(POLL_SECONDS)
             finally:

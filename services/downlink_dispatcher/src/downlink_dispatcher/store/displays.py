@@ -17,6 +17,11 @@ async def wake(connection: Connection) -> None:
     await connection.execute(f"SELECT pg_notify('{CHANNEL}', '')")
 
 
+async def ask(connection: Connection) -> None:
+    """Find out whether a connection that only listens is still there; nothing else would notice."""
+    await connection.execute("SELECT 1")
+
+
 async def lock_display(connection: Connection, tenant_id: UUID, dev_eui: str) -> Display | None:
     """Hold a display's row until the transaction ends; before any of its downlinks."""
     row = await connection.fetchrow(
