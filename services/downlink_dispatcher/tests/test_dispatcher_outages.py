@@ -184,3 +184,24 @@ async def test_a_slow_one_holds_up_no_other(street: Street):
         gate.set()
         await street.settled()
     assert network.sent_to(slow) == [GREEN]
+
+
+async def test_connections_that_break_while_downlinks_are_under_way_lose_nothing(street: Street):
+    pairs = await street.displays(5)
+    gate = asyncio.Event()
+    await street.wish(*(space for _, space in pairs))
+    network = RecordingNetwork(trouble=lambda _: gate.wait())
+    async with street.sending(network):
+        for display, _ in pairs:
+            await eventually(lambda display=display: street.is_claimed(display))
+        await street.sql.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE application_name = 'downlink_dispatcher' AND datname = current_database()"
+        )
+        gate.set()
+        await street.settled()
+        await street.show(pairs[0][1], "occupied")
+        await street.settled()
+    assert sorted(network.sent_to(pairs[0][0])) == sorted([GREEN, RED])
+    for display, _ in pairs[1:]:
+        assert network.sent_to(display) == [GREEN]

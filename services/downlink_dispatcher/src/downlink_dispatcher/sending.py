@@ -182,7 +182,8 @@ class Sender:
 
     async def _record(self) -> None:
         while not self._is_drained or self._outcomes:
-            await self._came_back.wait()
+            if not self._outcomes:  # there are some when the database was away
+                await self._came_back.wait()
             self._came_back.clear()
             while self._outcomes:
                 count = len(self._outcomes)
