@@ -108,6 +108,22 @@ async def test_503_with_the_reason_where_no_gateway_is_online(board: Signboard):
     assert len(await board.signs.queue(dev_eui)) == 1
 
 
+async def test_429_where_a_hundred_commands_wait_for_the_display_already(board: Signboard):
+    dev_eui = await board.signs.device()
+    await board.send(dev_eui, payload="01")
+    await board.signs.sql.execute(
+        "INSERT INTO downlink.downlinks (tenant_id, dev_eui, kind, f_port, payload, expires_at) "
+        "SELECT $1, $2, 'custom', 15, 'x', now() + interval '1 h' FROM generate_series(1, 99)",
+        *(board.signs.tenant_id, dev_eui),
+    )
+    key = {"Idempotency-Key": "one-too-many"}
+    refused = await board.http.post(of_device(dev_eui), json={"payload": "01"}, headers=key)
+    assert (refused.status_code, refused.json()["code"]) == (429, "RATE_LIMITED")
+    assert refused.headers["retry-after"]
+    await board.signs.sql.execute("UPDATE downlink.downlinks SET ended_at = now() WHERE dev_eui = $1", dev_eui)
+    assert (await board.http.post(of_device(dev_eui), json={"payload": "01"}, headers=key)).status_code == 201
+
+
 async def test_what_waits_is_taken_back_and_then_repeated(board: Signboard):
     sent = await board.send(await board.signs.device(), command=RED)
     path = f"{PATH}/{sent['id']}"

@@ -14,7 +14,14 @@ from parking_contracts.errors import ErrorCode, Refusal, Reply
 
 IN_FLIGHT_SECONDS = 5
 # Refusals that the next attempt may well not get.
-PASSING = frozenset({ErrorCode.REQUEST_IN_FLIGHT, ErrorCode.DEPENDENCY_UNAVAILABLE, ErrorCode.NO_GATEWAY_ONLINE})
+PASSING = frozenset(
+    {
+        ErrorCode.REQUEST_IN_FLIGHT,
+        ErrorCode.DEPENDENCY_UNAVAILABLE,
+        ErrorCode.NO_GATEWAY_ONLINE,
+        ErrorCode.RATE_LIMITED,
+    }
+)
 _decode_reply: Callable[[bytes], Reply] = msgspec.json.Decoder(Reply).decode
 
 

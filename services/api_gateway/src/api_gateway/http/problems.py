@@ -94,7 +94,8 @@ class ProblemError(HTTPException):
 
 def refused(refusal: Refusal) -> ProblemError:
     """The owner's no, as the HTTP problem it becomes."""
-    headers = RETRY_AFTER if STATUS[refusal.code] == STATUS[ErrorCode.DEPENDENCY_UNAVAILABLE] else None
+    is_passing = STATUS[refusal.code] in {STATUS[ErrorCode.DEPENDENCY_UNAVAILABLE], STATUS[ErrorCode.RATE_LIMITED]}
+    headers = RETRY_AFTER if is_passing else None
     return ProblemError(refusal.code, refusal.message, details=refusal.details, headers=headers)
 
 
