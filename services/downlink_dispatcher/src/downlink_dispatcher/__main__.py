@@ -42,7 +42,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         health.add_check("nats", nats_check(nats))
         metrics.NATS_CONNECTED.set_function(lambda: nats.is_connected)
         # Of their own, so that what clients ask for and what displays wait for do not hold each other up.
-        commands = await open_pool(settings, role=SERVICE)
+        commands = await open_pool(settings, role=SERVICE, **BY_INDEX)
         broker = await open_desk(settings, commands, wishing)
         health.add_check("commands", broker_check(broker))
         work = Work(settings, pool, nats, wishing, network)

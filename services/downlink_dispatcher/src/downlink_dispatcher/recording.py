@@ -160,9 +160,10 @@ def _shown_now(claim: Claim, display: Display) -> tuple[int | None, bytes | None
 def _due_again(
     now: datetime, claim: Claim, display: Display, sent_version: int | None = None, later: datetime | None = None
 ) -> datetime | None:
-    """When to look at a display again: now if something is left for it, or came meanwhile; else `later`."""
-    if display.due_at != display.claimed_until:
-        return now  # whoever wishes or queues something makes it due
+    """When to look at a display again: as somebody has asked meanwhile, else `later`, else now if something is left."""
+    if display.due_at not in {display.claimed_until, None}:
+        # Whoever wishes or queues something, or finds that it shows something else, makes it due.
+        return now if claim.is_more_queued else display.due_at
     if later is not None:
         return later
     version = display.sent_version if sent_version is None else sent_version

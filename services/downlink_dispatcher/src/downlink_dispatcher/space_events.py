@@ -10,6 +10,7 @@ from uuid import UUID
 
 import msgspec
 
+from downlink_dispatcher.store.wishes import displays_concerned
 from downlink_dispatcher.wishing import Wishing
 from parking_chassis.dead_letters import decode_event
 from parking_chassis.postgres import Pool
@@ -71,5 +72,8 @@ class SpaceEvents:
             return
         spaces = {(place.tenant_id, place.space_id) for place in places}
         sites = {(place.tenant_id, place.site_id) for place in places}
-        async with self._pool.acquire() as connection, connection.transaction():
-            await self._wishing.wish_for_spaces(connection, spaces, sites)
+        async with self._pool.acquire() as connection:
+            displays = await displays_concerned(connection, spaces, sites)
+            if displays:
+                async with connection.transaction():
+                    await self._wishing.wish_for_displays(connection, displays)
