@@ -58,7 +58,8 @@ class Wishing:
         facts = await store.look(connection, keys)
         free = await self._count(connection, facts)
         changed: dict[News, list[Wish]] = {News.BYTES: [], News.WORDS: []}
-        for fact in facts:
+        # New rows in the order of their keys too: two replicas that make the same ones must not wait in a circle.
+        for fact in sorted(facts, key=lambda one: one.key):
             display = held.get(fact.key)
             wish = self._wish_of(fact, free)
             if (what := news(display, wish)) is News.NOTHING:
