@@ -64,9 +64,9 @@ SELECT d.tenant_id, d.dev_eui, d.codec, d.codec_in_use, d.profile_name, d.source
         WHERE s.tenant_id = d.tenant_id AND s.display_eui = d.dev_eui AND s.deleted_at IS NULL) AS space_id
 FROM occupancy.devices d;
 
--- Which tenant an application is bound to, and no more.
+-- Which tenant an application is bound to, and since when.
 CREATE VIEW occupancy.application_tenants WITH (security_invoker = true) AS
-SELECT source, application_id, tenant_id FROM occupancy.applications;
+SELECT source, application_id, tenant_id, created_at FROM occupancy.applications;
 
 GRANT USAGE ON SCHEMA occupancy TO api_gateway, api_gateway_request, reservation_service, reservation_service_request,
     downlink_dispatcher, downlink_dispatcher_request;
@@ -126,7 +126,7 @@ $$;
 -- Devices and their applications, to the dispatcher.
 GRANT SELECT (tenant_id, dev_eui, codec, codec_in_use, profile_name, source, application_id)
     ON occupancy.devices TO downlink_dispatcher, downlink_dispatcher_request;
-GRANT SELECT (source, application_id, tenant_id)
+GRANT SELECT (source, application_id, tenant_id, created_at)
     ON occupancy.applications TO downlink_dispatcher, downlink_dispatcher_request;
 GRANT SELECT ON occupancy.downlink_devices, occupancy.application_tenants
     TO downlink_dispatcher, downlink_dispatcher_request;

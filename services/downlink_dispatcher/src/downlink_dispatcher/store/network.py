@@ -172,8 +172,8 @@ async def begin_round(
 ) -> datetime | None:
     """Begin a round if one is due, and return when it began.
 
-    Due: by time, on request, or when the one before was not ended (its process died) or failed; but never sooner than
-    `shortest_seconds` after the one before began.
+    Due: by time, on request, when an application was bound since, or when the one before was not ended (its process
+    died) or failed; but never sooner than `shortest_seconds` after the one before began.
     """
     began: datetime | None = await connection.fetchval(
         """
@@ -181,6 +181,7 @@ async def begin_round(
         WHERE began_at <= now() - make_interval(secs => $3)
           AND (began_at <= now() - make_interval(secs => $1)
                OR requested_at > began_at
+               OR EXISTS (SELECT FROM occupancy.application_tenants WHERE created_at > began_at)
                OR ended_at < began_at
                OR (error <> '' AND ended_at <= now() - make_interval(secs => $2)))
         RETURNING began_at
