@@ -224,14 +224,15 @@ async def test_what_could_not_be_read_is_not_taken_for_gone(town: Town) -> None:
 
 async def test_an_application_that_is_bound_at_last_is_told_at_once(town: Town) -> None:
     """Nobody has to ask for a round: the binding does."""
-    since = (
-        "SELECT began_at > max(created_at) AND ended_at > began_at FROM downlink.sync_rounds, occupancy.applications"
+    is_asked = (
+        "SELECT ended_at > began_at AND began_at > (SELECT max(created_at) FROM occupancy.applications) "
+        "FROM downlink.sync_rounds"
     )
     async with town.replica():
         await town.round_ended()
         await town.told()
         await town.bind(OTHER_APPLICATION)
-        await eventually(lambda: town.sql.fetchval(f"{since} FROM downlink.sync_rounds"), 15)
+        await eventually(lambda: town.sql.fetchval(is_asked), 15)
     told = await town.told()
     assert device_subjects(told) == {subjects.device("synced", "aa" * 8)}
     assert subjects.gateway_synced("00" * 8) in told
