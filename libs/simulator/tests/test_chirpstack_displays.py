@@ -2,7 +2,7 @@
 
 import pytest
 
-from parking_codecs import DisplayCodec, generic_rgb, heltec_sign, kuando_busylight, milesight_ds3604
+from parking_codecs import load_registry
 from parking_codecs.display import (
     Colour,
     DisplayCommand,
@@ -22,10 +22,12 @@ from parking_simulator.chirpstack.displays import (
 )
 from parking_simulator.sensors import Payload
 
-CODECS: dict[str, DisplayCodec] = {
-    module.CODEC.name: module.CODEC for module in (generic_rgb, heltec_sign, kuando_busylight, milesight_ds3604)
-}
+CODECS = load_registry().displays
 RED, AMBER = Colour(255, 0, 0), Colour(255, 50, 0)
+
+
+def test_every_codec_of_a_display_has_a_simulated_one() -> None:
+    assert {family.codec for family in FAMILIES.values()} == set(CODECS)
 
 
 @pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
