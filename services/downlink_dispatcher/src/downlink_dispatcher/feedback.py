@@ -223,7 +223,7 @@ class Feedback:
         if command.payload != display.shown_payload or not truth.is_current(display):
             return
         if not outcome.can_help:
-            self._alerts.append(alerting.given_up(display, command.id, outcome.detail, self._now))
+            self._alerts.append(alerting.given_up(display, command.id, command.kind, outcome.detail, self._now))
         self._displays[command.key] = truth.lost(
             display, command.sent_at, self._now, self._rules, can_help=outcome.can_help
         )

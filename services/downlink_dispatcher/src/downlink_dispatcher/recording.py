@@ -19,9 +19,11 @@ import structlog
 
 from downlink_dispatcher import SCHEMA, SERVICE, metrics
 from downlink_dispatcher.claiming import Claim
+from downlink_dispatcher.domain import alerting
 from downlink_dispatcher.domain.buckets import Limits
 from downlink_dispatcher.domain.display import Display
 from downlink_dispatcher.domain.rules import SendingRules
+from downlink_dispatcher.domain.truth import GIVEN_UP_PAUSE
 from downlink_dispatcher.store import buckets, results
 from downlink_dispatcher.store.alerts import tell_alerts
 from downlink_dispatcher.store.claims import supersede
@@ -35,9 +37,6 @@ from parking_contracts.downlink import DownlinkStatus
 from parking_contracts.errors import DeadLetterCode
 
 log = structlog.get_logger()
-
-GIVEN_UP = timedelta(minutes=10)
-FAILED_KIND = "downlink_failed"
 
 
 class Handed(msgspec.Struct, frozen=True):
@@ -139,7 +138,7 @@ def _handed(ledger: _Ledger, claim: Claim, display: Display, outcome: Handed) ->
         )
     )
     if display.failed_at is not None:
-        ledger.alerts.append(_alert(claim, ledger.now, is_open=False))
+        ledger.alerts.append(alerting.recovered(display, ledger.now))
     ledger.displaced += [(display.tenant_id, downlink_id) for downlink_id in claim.displaced]
     if is_state and display.desired_at is not None and display.desired_version == row.version:
         metrics.WISH_TO_SENT_SECONDS.observe((ledger.now - display.desired_at).total_seconds())
@@ -206,34 +205,17 @@ def _refused(ledger: _Ledger, claim: Claim, display: Display, reason: str, pause
         )
     )
     # A free-form command lets the state go first while it waits, and the next one when it is given up.
-    later = (next_attempt_at or ledger.now + GIVEN_UP) if is_state else ledger.now
+    later = (next_attempt_at or ledger.now + GIVEN_UP_PAUSE) if is_state else ledger.now
     due_at = _due_again(ledger.now, claim, display, later=later)
     ledger.displays.append(DisplayResult(key=display.key, due_at=due_at, has_failed=True if is_over else None))
     metrics.SENDS.labels(row.kind, "given_up" if is_over else "refused").inc()
     names = {"dev_eui": display.dev_eui, "downlink": str(row.id), "attempts": attempts, "reason": reason}
     if is_over:
-        ledger.alerts.append(_alert(claim, ledger.now, is_open=True, reason=reason))
+        ledger.alerts.append(alerting.given_up(display, row.id, row.kind, reason, ledger.now))
         ledger.letters.append(_letter(claim, ledger.now, attempts, reason))
         log.error("downlink_given_up", **names)
     else:
         log.warning("downlink_refused", **names)
-
-
-def _alert(claim: Claim, now: datetime, *, is_open: bool, reason: str = "") -> DeviceAlert:
-    display = claim.display
-    details = {"downlink_id": str(claim.row.id), "kind": claim.row.kind, "reason": reason} if is_open else {}
-    return DeviceAlert(
-        tenant_id=display.tenant_id,
-        source=SERVICE,
-        key=f"{display.dev_eui}:{FAILED_KIND}",
-        kind=FAILED_KIND,
-        is_open=is_open,
-        at=now,
-        dev_eui=display.dev_eui,
-        space_id=display.space_id,
-        summary=f"a downlink was given up on: {reason}" if is_open else "",
-        details=details,
-    )
 
 
 def _letter(claim: Claim, now: datetime, attempts: int, reason: str) -> Event:

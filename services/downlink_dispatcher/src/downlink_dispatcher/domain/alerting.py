@@ -1,4 +1,7 @@
-"""The alerts of displays: one that stays wrong, and one whose state was given up on; when they begin and end."""
+"""The alerts of displays: one that stays wrong, and one to which a command was given up on; when they begin and end.
+
+Who opens an alert and who closes it are often not the same: what names one, its key, is made here alone.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
+from downlink_dispatcher import SERVICE
 from downlink_dispatcher.domain.display import Display
 from parking_contracts.device_alert import DeviceAlert
+from parking_contracts.downlink import DownlinkKind
 
-SOURCE = "downlink_dispatcher"
 STUCK, FAILED = "display_stuck", "downlink_failed"
 
 
@@ -24,9 +28,9 @@ def news(before: Display, after: Display, now: datetime) -> DeviceAlert | None:
     return _alert(after, STUCK, now, is_open=True, summary=summary, details=details)
 
 
-def given_up(display: Display, downlink_id: UUID, reason: str, now: datetime) -> DeviceAlert:
-    """What the display should show does not reach it, and repeating it cannot help."""
-    details = {"downlink_id": str(downlink_id), "reason": reason}
+def given_up(display: Display, downlink_id: UUID, kind: DownlinkKind, reason: str, now: datetime) -> DeviceAlert:
+    """A command did not reach the display, and repeating it has not helped, or cannot."""
+    details = {"downlink_id": str(downlink_id), "kind": kind, "reason": reason}
     return _alert(display, FAILED, now, is_open=True, summary=f"a downlink was given up on: {reason}", details=details)
 
 
@@ -46,7 +50,7 @@ def _alert(
 ) -> DeviceAlert:
     return DeviceAlert(
         tenant_id=display.tenant_id,
-        source=SOURCE,
+        source=SERVICE,
         key=f"{display.dev_eui}:{kind}",
         kind=kind,
         is_open=is_open,

@@ -15,7 +15,7 @@ import msgspec
 from downlink_dispatcher.domain.display import Display, DisplayKey
 from downlink_dispatcher.domain.outcomes import Standing
 from parking_chassis.postgres import Connection
-from parking_contracts.downlink import DownlinkStatus
+from parking_contracts.downlink import DownlinkKind, DownlinkStatus
 
 Application = tuple[str, str]
 """(source, application id)."""
@@ -28,7 +28,7 @@ class CommandRow(msgspec.Struct, kw_only=True):
     id: UUID
     dev_eui: str
     space_id: UUID | None
-    kind: str
+    kind: DownlinkKind
     version: int | None
     f_port: int
     payload: bytes
