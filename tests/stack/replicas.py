@@ -103,6 +103,7 @@ class RoundRobin:
         self.url = f"http://127.0.0.1:{self.port}"
         self._upstream = itertools.cycle([int(url.rpartition(":")[2]) for url in urls])
         self._count = len(urls)
+        self._answering: set[asyncio.Task[None] | None] = set()  # a loop alone does not keep its tasks alive
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
         listening = threading.Event()
@@ -131,6 +132,8 @@ class RoundRobin:
 
     async def _on_connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One request per connection: the server is told to close, so that the next one goes to its neighbour."""
+        task = asyncio.current_task()
+        self._answering.add(task)
         with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             head = await reader.readuntil(b"\r\n\r\n")
             line, _, fields = head.partition(b"\r\n")
@@ -141,6 +144,7 @@ class RoundRobin:
                 await _pump(upstream[0], writer)
                 sending.cancel()
         writer.close()
+        self._answering.discard(task)
 
     async def _next(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         for port in itertools.islice(self._upstream, self._count):

@@ -43,11 +43,11 @@ async def released(town: Platform, space_id: UUID, reservation: UUID) -> None:
 async def send(town: Platform, space_id: UUID, name: str, body: bytes) -> None:
     """Publish and wait until the engine has settled it."""
     jetstream = town.bus.jetstream()
-    await jetstream.publish(subjects.reservation(town.tenant_id, space_id, name), body)
+    published = await jetstream.publish(subjects.reservation(town.tenant_id, space_id, name), body)
 
     async def settled() -> bool:
-        info = await jetstream.consumer_info("RESERVATIONS", "occupancy_engine")
-        return not info.num_pending and not info.num_ack_pending
+        floor = (await jetstream.consumer_info("RESERVATIONS", "occupancy_engine")).ack_floor
+        return floor is not None and floor.stream_seq >= published.seq  # not `num_pending`, which is counted later
 
     await eventually(settled)
 
