@@ -152,7 +152,7 @@ async def _with_rows(
 
 def _stale(one: _Chosen) -> list[Waiting]:
     """States that were to be tried again, and of which another is sent now."""
-    if one.waiting is not None and one.waiting.kind == "custom":
+    if one.waiting is not None and one.waiting.is_custom:
         return []
     return [row for row in one.queue.tried if row is not one.waiting]
 
@@ -176,7 +176,7 @@ def _state_row(display: Display, expires_at: datetime) -> StateRow:
 
 def _claim(one: _Chosen, row: Waiting) -> Claim:
     # Flushing would take away a free-form command that was handed over and is not on air.
-    flush = row.kind != "custom" and not one.queue.has_custom_sent
+    flush = not row.is_custom and not one.queue.has_custom_sent
     return Claim(
         id=uuid4(),
         display=one.display,
@@ -193,5 +193,5 @@ def _claim(one: _Chosen, row: Waiting) -> Claim:
         ),
         token_keys=one.token_keys,
         displaced=one.queue.sent if flush else (),
-        is_more_queued=one.queue.length > (row.kind == "custom"),
+        is_more_queued=one.queue.length > (1 if row.is_custom else 0),
     )

@@ -179,7 +179,7 @@ class Feedback:
                 outcome = outcomes.logged(command.standing, event.code, event.description)
         if outcome is not None:
             self._step(command, outcome, event.received_at)
-            if outcome.is_wrong and outcome.is_ended and command.kind != "custom":
+            if outcome.is_wrong and outcome.is_ended and not command.is_custom:
                 self._send_again(command, outcome)
 
     def _adopt(
@@ -195,7 +195,7 @@ class Feedback:
         del self._unrecorded[display.key]
         command.queue_item_id, command.sent_at = item, command.sent_at or command.tried_at
         self._by_item[item] = self._changed[command.id] = command
-        if command.kind != "custom":
+        if not command.is_custom:
             self._states[display.key] = command
         self._steps.append(_step(command, command.sent_at or self._now, DownlinkStatus.SENT, "known by what followed"))
         if not self._is_claimed(display):
@@ -205,7 +205,7 @@ class Feedback:
     def _record(self, display: Display, command: CommandRow) -> None:
         """What its sender would have written, had it lived."""
         display = msgspec.structs.replace(display, claim=None, claimed_until=None, due_at=self._now)
-        if command.kind != "custom":
+        if not command.is_custom:
             display = msgspec.structs.replace(
                 display,
                 sent_version=command.version or 0,
@@ -236,7 +236,7 @@ class Feedback:
         command = self._one(command)
         if (outcome := outcomes.overdue(command.standing)) is not None:
             self._step(command, outcome, self._now)
-            if command.kind != "custom":
+            if not command.is_custom:
                 self._send_again(command, outcome)
 
     def forget(self, key: DisplayKey) -> None:

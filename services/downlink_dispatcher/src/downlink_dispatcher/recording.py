@@ -114,7 +114,7 @@ async def _write(connection: Connection, ledger: _Ledger, limits: Limits) -> Non
 
 
 def _handed(ledger: _Ledger, claim: Claim, display: Display, outcome: Handed) -> None:
-    row, is_state = claim.row, claim.row.kind != "custom"
+    row, is_state = claim.row, not claim.row.is_custom
     ledger.rows.append(
         RowResult(
             tenant_id=display.tenant_id,
@@ -147,7 +147,7 @@ def _handed(ledger: _Ledger, claim: Claim, display: Display, outcome: Handed) ->
 
 def _shown_now(claim: Claim, display: Display) -> tuple[int | None, bytes | None]:
     """(sent version, shown payload) of a display after a command went out; version None: as it was."""
-    if claim.row.kind == "custom":
+    if claim.row.is_custom:
         # On the state's port nobody knows what it makes the display show: what is desired follows.
         return (0, None) if claim.row.f_port == display.desired_f_port else (None, None)
     before = claim.display
@@ -190,7 +190,7 @@ def _waits(ledger: _Ledger, claim: Claim, display: Display, outcome: Waits) -> N
 
 def _refused(ledger: _Ledger, claim: Claim, display: Display, reason: str, pause: timedelta | None) -> None:
     row, attempts = claim.row, claim.row.attempts + 1
-    is_state, is_over = row.kind != "custom", pause is None
+    is_state, is_over = not row.is_custom, pause is None
     status = DownlinkStatus.FAILED if pause is None else DownlinkStatus.QUEUED
     next_attempt_at = ledger.now + pause if pause is not None else None
     ledger.rows.append(

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Literal
 from uuid import UUID
 
 import msgspec
 
 from downlink_dispatcher.domain.display import Display
-
-Kind = Literal["state", "counter", "custom"]
+from parking_contracts.downlink import DownlinkKind
 
 
 class Waiting(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,7 +24,7 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     id: UUID
-    kind: Kind
+    kind: DownlinkKind
     version: int | None = None
     f_port: int
     payload: bytes
@@ -35,6 +33,11 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
     next_attempt_at: datetime | None = None
     tried_at: datetime | None = None
     expires_at: datetime
+
+    @property
+    def is_custom(self) -> bool:
+        """Whether it is a client's own; else the display's state or count."""
+        return self.kind == "custom"
 
 
 class Send(msgspec.Struct, frozen=True):

@@ -12,9 +12,10 @@ import msgspec
 
 from downlink_dispatcher.domain.buckets import Bucket
 from downlink_dispatcher.domain.display import Display, DisplayKey
-from downlink_dispatcher.domain.turns import Kind, Waiting
+from downlink_dispatcher.domain.turns import Waiting
 from downlink_dispatcher.store.displays import DISPLAY_COLUMNS
 from parking_chassis.postgres import Connection
+from parking_contracts.downlink import DownlinkKind
 
 # A display has a few open commands; its queue of free-form ones is bounded where they come in.
 MOST_OPEN = 500
@@ -53,7 +54,7 @@ class StateRow(msgspec.Struct, frozen=True, kw_only=True):
     tenant_id: UUID
     dev_eui: str
     space_id: UUID | None
-    kind: Kind
+    kind: DownlinkKind
     version: int
     f_port: int
     payload: bytes

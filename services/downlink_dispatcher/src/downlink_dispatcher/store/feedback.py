@@ -52,6 +52,11 @@ class CommandRow(msgspec.Struct, kw_only=True):
         return (self.tenant_id, self.dev_eui)
 
     @property
+    def is_custom(self) -> bool:
+        """Whether it is a client's own; else its display's state or count."""
+        return self.kind == "custom"
+
+    @property
     def standing(self) -> Standing:
         """As the rules want it."""
         return Standing(self.status, self.confirmed, self.transmitted_at, self.last_error)
