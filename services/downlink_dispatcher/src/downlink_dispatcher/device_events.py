@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from downlink_dispatcher.domain.truth import Rules
 from downlink_dispatcher.feedback import NOT_TRANSMITTED, QUEUE_ITEM, Event, Feedback, item_of, key_of
 from downlink_dispatcher.store import feedback as store
+from downlink_dispatcher.store.clock import clock
 from downlink_dispatcher.store.displays import lock_displays
-from downlink_dispatcher.store.results import clock
 from parking_chassis.dead_letters import decode_event
 from parking_chassis.postgres import Connection, Pool
 from parking_chassis.pull_consumer import Delivery

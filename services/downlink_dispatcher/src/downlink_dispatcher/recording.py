@@ -27,6 +27,7 @@ from downlink_dispatcher.domain.truth import GIVEN_UP_PAUSE
 from downlink_dispatcher.store import buckets, results
 from downlink_dispatcher.store.alerts import tell_alerts
 from downlink_dispatcher.store.claims import supersede
+from downlink_dispatcher.store.clock import clock
 from downlink_dispatcher.store.displays import lock_displays
 from downlink_dispatcher.store.results import DisplayResult, RowResult
 from parking_chassis.dead_letters import DEAD_LETTER_TYPE, PoisonError, dead_letter, encode_dead_letter, subject_of
@@ -82,7 +83,7 @@ async def record(
     """Write what came of these, inside the caller's transaction; in how many seconds the first display is due again."""
     locked = await lock_displays(connection, [claim.display.key for claim, _ in outcomes])
     held = {display.key: display for display in locked}
-    ledger = _Ledger(await results.clock(connection))
+    ledger = _Ledger(await clock(connection))
     for claim, outcome in outcomes:
         display = held.get(claim.display.key)
         if display is None or display.claim != claim.id:

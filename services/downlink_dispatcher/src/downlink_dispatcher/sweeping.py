@@ -19,8 +19,9 @@ from downlink_dispatcher.domain.truth import Rules
 from downlink_dispatcher.feedback import Feedback
 from downlink_dispatcher.settings import TruthSettings
 from downlink_dispatcher.store import sweep as store
+from downlink_dispatcher.store.clock import clock
 from downlink_dispatcher.store.displays import lock_displays, wake
-from downlink_dispatcher.store.results import clock
+from downlink_dispatcher.store.replica_turns import SWEEP, end_turn, take_turn
 from downlink_dispatcher.wishing import Wishing
 from parking_chassis.isolation import failure_of
 from parking_chassis.postgres import DATABASE_AWAY, Connection, Pool
@@ -49,13 +50,13 @@ class Sweep:
     async def sweep(self) -> None:
         """One round, unless another replica is at it."""
         async with self._pool.acquire() as connection:
-            if not await store.take_turn(connection):
+            if not await take_turn(connection, SWEEP):
                 return
             try:
                 with metrics.SWEEP_SECONDS.time():
                     await self._round(connection)
             finally:
-                await store.end_turn(connection)
+                await end_turn(connection, SWEEP)
 
     async def _round(self, connection: Connection) -> None:
         await self._patiently(self._wish_anew(connection))

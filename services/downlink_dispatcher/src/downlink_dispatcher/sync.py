@@ -26,6 +26,7 @@ from downlink_dispatcher.network.listing import Application, Listing
 from downlink_dispatcher.network.transport import NetworkAwayError
 from downlink_dispatcher.settings import NetworkSettings
 from downlink_dispatcher.store import network as store
+from downlink_dispatcher.store.replica_turns import SYNC, end_turn, take_turn
 from parking_chassis.isolation import failure_of
 from parking_chassis.outbox import Event, write_events
 from parking_chassis.postgres import DATABASE_AWAY, Connection, Pool
@@ -95,7 +96,7 @@ class Sync:
     @contextlib.asynccontextmanager
     async def _turn(self, connection: Connection) -> AsyncIterator[datetime | None]:
         """When a round is due and no other replica is at it: the moment it began, for as long as the block runs."""
-        if not await store.take_turn(connection):
+        if not await take_turn(connection, SYNC):
             yield None
             return
         try:
@@ -106,7 +107,7 @@ class Sync:
                 shortest_seconds=SHORTEST_SECONDS,
             )
         finally:
-            await store.give_turn(connection)
+            await end_turn(connection, SYNC)
 
     async def _run_round(self, began_at: datetime) -> None:
         began = time.monotonic()

@@ -13,6 +13,7 @@ import msgspec
 from downlink_dispatcher.domain.buckets import Bucket
 from downlink_dispatcher.domain.display import Display, DisplayKey
 from downlink_dispatcher.domain.turns import Waiting
+from downlink_dispatcher.store.columns import columns
 from downlink_dispatcher.store.displays import DISPLAY_COLUMNS
 from parking_chassis.postgres import Connection
 from parking_contracts.downlink import DownlinkKind
@@ -96,8 +97,7 @@ async def queues_of(connection: Connection, keys: Sequence[DisplayKey]) -> dict[
             ORDER BY id LIMIT {MOST_OPEN}
         ) o ON true
         """,  # noqa: S608  the columns are constants
-        [tenant_id for tenant_id, _ in keys],
-        [dev_eui for _, dev_eui in keys],
+        *columns(keys),
     )
     by_display: dict[DisplayKey, list[asyncpg.Record]] = {}
     for row in rows:
@@ -140,8 +140,7 @@ async def write_decisions(connection: Connection, decisions: Sequence[Decision],
              AS t (tenant_id, dev_eui, due_at, claim, claimed_until, is_settled)
         WHERE d.tenant_id = t.tenant_id AND d.dev_eui = t.dev_eui
         """,
-        [decision.key[0] for decision in decisions],
-        [decision.key[1] for decision in decisions],
+        *columns(decision.key for decision in decisions),
         [decision.due_at for decision in decisions],
         [decision.claim for decision in decisions],
         [decision.claimed_until for decision in decisions],

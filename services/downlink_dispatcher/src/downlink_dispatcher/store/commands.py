@@ -10,7 +10,6 @@ from uuid import UUID
 
 import msgspec
 
-from downlink_dispatcher.domain.display import Display
 from downlink_dispatcher.domain.requested import Request
 from downlink_dispatcher.store.displays import lock_display
 from downlink_dispatcher.store.downlinks import DOWNLINK_COLUMNS, read_view
@@ -78,8 +77,8 @@ async def find_reach(connection: Connection, tenant_id: UUID, dev_eui: str, fres
     return Reach(**row)
 
 
-async def hold_display(connection: Connection, tenant_id: UUID, device: Device, codec: str) -> Display | None:
-    """The display, made if there was none yet, locked."""
+async def hold_display(connection: Connection, tenant_id: UUID, device: Device, codec: str) -> None:
+    """Hold the display's row, made if there was none yet, until the transaction ends."""
     await connection.execute(
         """
         INSERT INTO downlink.displays (tenant_id, dev_eui, codec, space_id) VALUES ($1, $2, $3, $4)
@@ -90,7 +89,7 @@ async def hold_display(connection: Connection, tenant_id: UUID, device: Device, 
         codec,
         device.space_id,
     )
-    return await lock_display(connection, tenant_id, device.dev_eui)
+    await lock_display(connection, tenant_id, device.dev_eui)
 
 
 async def count_waiting(connection: Connection, tenant_id: UUID, dev_eui: str) -> int:

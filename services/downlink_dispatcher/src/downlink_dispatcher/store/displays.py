@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from downlink_dispatcher.domain.display import Display, DisplayKey
+from downlink_dispatcher.store.columns import columns
 from parking_chassis.postgres import Connection
 
 CHANNEL = "downlink_due"
@@ -44,7 +45,6 @@ async def lock_displays(connection: Connection, keys: Iterable[DisplayKey]) -> l
         ORDER BY tenant_id, dev_eui
         FOR NO KEY UPDATE
         """,  # noqa: S608  the columns are constants
-        [tenant_id for tenant_id, _ in wanted],
-        [dev_eui for _, dev_eui in wanted],
+        *columns(wanted),
     )
     return [Display(**row) for row in rows]

@@ -5,7 +5,7 @@ A display's row is locked before its commands, and several in the order of their
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -14,6 +14,7 @@ import msgspec
 
 from downlink_dispatcher.domain.display import Display, DisplayKey
 from downlink_dispatcher.domain.outcomes import Standing
+from downlink_dispatcher.store.columns import columns
 from parking_chassis.postgres import Connection
 from parking_contracts.downlink import DownlinkKind, DownlinkStatus
 
@@ -72,14 +73,12 @@ COMMAND_COLUMNS = ", ".join(CommandRow.__struct_fields__)
 
 async def tenants_of(connection: Connection, applications: Collection[Application]) -> dict[Application, UUID]:
     """Whose these applications are; the unbound ones are missing."""
-    wanted = list(applications)
     rows = await connection.fetch(
         """
         SELECT a.source, a.application_id, a.tenant_id FROM occupancy.application_tenants a
         WHERE (a.source, a.application_id) IN (SELECT * FROM unnest($1::text[], $2::text[]))
         """,
-        [source for source, _ in wanted],
-        [application_id for _, application_id in wanted],
+        *columns(applications),
     )
     return {(row["source"], row["application_id"]): row["tenant_id"] for row in rows}
 
@@ -105,7 +104,7 @@ async def commands_unrecorded(connection: Connection, keys: Sequence[DisplayKey]
             ORDER BY tried_at DESC LIMIT 1
         ) c
         """,  # noqa: S608  the columns are constants
-        *_columns(keys),
+        *columns(keys),
     )
     return [read_command(row) for row in rows]
 
@@ -122,7 +121,7 @@ async def states_sent(connection: Connection, keys: Sequence[DisplayKey]) -> lis
             ORDER BY created_at DESC, id DESC LIMIT 1
         ) c
         """,  # noqa: S608
-        *_columns(keys),
+        *columns(keys),
     )
     return [read_command(row) for row in rows]
 
@@ -130,11 +129,6 @@ async def states_sent(connection: Connection, keys: Sequence[DisplayKey]) -> lis
 def read_command(row: asyncpg.Record) -> CommandRow:
     """A row of COMMAND_COLUMNS."""
     return CommandRow(**{**row, "status": DownlinkStatus(row["status"])})
-
-
-def _columns(keys: Iterable[DisplayKey]) -> tuple[list[UUID], list[str]]:
-    pairs = list(keys)
-    return [tenant_id for tenant_id, _ in pairs], [dev_eui for _, dev_eui in pairs]
 
 
 # What feedback changes of a row; the key comes first.
@@ -185,10 +179,10 @@ async def write_displays(connection: Connection, displays: Sequence[Display]) ->
         await connection.execute(_update("displays", "dev_eui", "text", _DISPLAY), *map(list, zip(*rows, strict=True)))
 
 
-def _update(table: str, key: str, key_type: str, columns: Mapping[str, str]) -> str:
-    arrays = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(columns.values(), 3))
+def _update(table: str, key: str, key_type: str, written: Mapping[str, str]) -> str:
+    arrays = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(written.values(), 3))
     return f"""
-        UPDATE downlink.{table} d SET {", ".join(f"{name} = t.{name}" for name in columns)}
-        FROM unnest($1::uuid[], $2::{key_type}[], {arrays}) AS t (tenant_id, {key}, {", ".join(columns)})
+        UPDATE downlink.{table} d SET {", ".join(f"{name} = t.{name}" for name in written)}
+        FROM unnest($1::uuid[], $2::{key_type}[], {arrays}) AS t (tenant_id, {key}, {", ".join(written)})
         WHERE d.tenant_id = t.tenant_id AND d.{key} = t.{key}
     """  # noqa: S608  constants of this module

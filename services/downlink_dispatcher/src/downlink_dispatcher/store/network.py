@@ -1,4 +1,4 @@
-"""What the network server's own API told, and whose turn it is to ask it."""
+"""What the network server's own API told, and the rounds of asking it."""
 
 from __future__ import annotations
 
@@ -154,17 +154,6 @@ async def forget_gateways(connection: Connection, not_seen_since: datetime) -> i
             "DELETE FROM downlink.gateways WHERE synced_at < $1 RETURNING gateway_id", not_seen_since
         )
     )
-
-
-async def take_turn(connection: Connection) -> bool:
-    """Hold the turn on this connection, if no other replica does."""
-    held: bool = await connection.fetchval("SELECT pg_try_advisory_lock(hashtextextended('downlink.sync', 0))")
-    return held
-
-
-async def give_turn(connection: Connection) -> None:
-    """Let go of the turn."""
-    await connection.fetchval("SELECT pg_advisory_unlock(hashtextextended('downlink.sync', 0))")
 
 
 async def begin_round(

@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from downlink_dispatcher.domain.display import DisplayKey
+from downlink_dispatcher.store.columns import columns
 from parking_chassis.postgres import Connection
 from parking_contracts.downlink import DownlinkStatus
 
@@ -43,12 +44,6 @@ class DisplayResult(msgspec.Struct, frozen=True, kw_only=True):
     is_state: bool = False
     due_at: datetime | None = None
     has_failed: bool | None = None
-
-
-async def clock(connection: Connection) -> datetime:
-    """What time it is, by the clock that all replicas share."""
-    now: datetime = await connection.fetchval("SELECT now()")
-    return now
 
 
 async def is_known_item(connection: Connection, queue_item_id: str) -> bool:
@@ -104,8 +99,7 @@ async def write_displays(connection: Connection, results: Sequence[DisplayResult
              AS t (tenant_id, dev_eui, sent_version, shown_payload, is_state, due_at, has_failed)
         WHERE d.tenant_id = t.tenant_id AND d.dev_eui = t.dev_eui
         """,
-        [one.key[0] for one in results],
-        [one.key[1] for one in results],
+        *columns(one.key for one in results),
         [one.sent_version for one in results],
         [one.shown_payload for one in results],
         [one.is_state for one in results],

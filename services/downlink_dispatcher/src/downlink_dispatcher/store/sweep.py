@@ -11,18 +11,6 @@ from parking_chassis.postgres import Connection
 
 NOBODY: DisplayKey = (UUID(int=0), "")
 """Before the first display."""
-_TURN = "downlink.sweep"
-
-
-async def take_turn(connection: Connection) -> bool:
-    """Whether this replica is to sweep, until `end_turn` or until its connection ends."""
-    taken: bool = await connection.fetchval("SELECT pg_try_advisory_lock(hashtextextended($1, 0))", _TURN)
-    return taken
-
-
-async def end_turn(connection: Connection) -> None:
-    """Let the other replicas sweep."""
-    await connection.execute("SELECT pg_advisory_unlock(hashtextextended($1, 0))", _TURN)
 
 
 async def displays_after(connection: Connection, after: DisplayKey, limit: int) -> list[DisplayKey]:

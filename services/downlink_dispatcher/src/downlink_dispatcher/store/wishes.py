@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 import asyncpg
@@ -10,6 +10,7 @@ import asyncpg
 from downlink_dispatcher.domain.display import DisplayKey
 from downlink_dispatcher.domain.policy import Shade, default_shade
 from downlink_dispatcher.domain.wish import Facts, Wish
+from downlink_dispatcher.store.columns import columns
 from downlink_dispatcher.store.displays import CHANNEL
 from parking_chassis.postgres import Connection
 
@@ -40,8 +41,8 @@ async def displays_concerned(
         SELECT c.tenant_id, c.dev_eui FROM downlink.zone_counters c
         WHERE (c.tenant_id, c.site_id) IN (SELECT * FROM unnest($3::uuid[], $4::uuid[]))
         """,
-        *_columns(spaces),
-        *_columns(sites),
+        *columns(spaces),
+        *columns(sites),
     )
     return [(row["tenant_id"], row["dev_eui"]) for row in rows]
 
@@ -87,8 +88,7 @@ async def look(connection: Connection, keys: Sequence[DisplayKey]) -> list[Facts
             WHERE tenant_id = k.tenant_id AND dev_eui = k.dev_eui LIMIT 1
         ) c ON true
         """,
-        [tenant_id for tenant_id, _ in keys],
-        [dev_eui for _, dev_eui in keys],
+        *columns(keys),
     )
     return [_facts(row) for row in rows]
 
@@ -129,7 +129,7 @@ async def free_spaces(connection: Connection, sites: Collection[SiteKey]) -> Fre
             GROUP BY GROUPING SETS ((zone), ())
         ) s
         """,
-        *_columns(sites),
+        *columns(sites),
     )
     return {
         (row["tenant_id"], row["site_id"], row["zone"]): row["free"]
@@ -182,11 +182,6 @@ async def reword_wishes(connection: Connection, wishes: Sequence[Wish]) -> None:
         """,
         *_written(wishes),
     )
-
-
-def _columns(keys: Iterable[tuple[UUID, UUID]]) -> tuple[list[UUID], list[UUID]]:
-    pairs = list(keys)
-    return [first for first, _ in pairs], [second for _, second in pairs]
 
 
 def _written(wishes: Sequence[Wish]) -> list[list[object]]:
