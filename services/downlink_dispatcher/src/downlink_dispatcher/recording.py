@@ -2,7 +2,8 @@
 
 In: claims and their outcomes. Out: commands that are sent, wait or have failed; displays let go, and due again if
 something is left to send; tokens given back for what did not go out; a dead letter and an alert for what is given up. A
-claim whose lease ran out is another sender's now: what came of it is his to find out.
+claim whose lease ran out is another sender's now: what came of it is his to find out, unless it went out after all and
+is not what he sent, so that nobody knows what the display shows.
 """
 
 from __future__ import annotations
@@ -56,9 +57,10 @@ class Waits(msgspec.Struct, frozen=True):
 
 
 class Refused(msgspec.Struct, frozen=True):
-    """A failed attempt."""
+    """A failed attempt. `is_at_server`: it may be there all the same."""
 
     reason: str
+    is_at_server: bool = False
 
 
 Outcome = Handed | Waits | Refused
@@ -71,6 +73,7 @@ class _Ledger:
     now: datetime
     rows: list[RowResult] = field(default_factory=list)
     displays: list[DisplayResult] = field(default_factory=list)
+    forgotten: list[DisplayResult] = field(default_factory=list)
     displaced: list[tuple[UUID, UUID]] = field(default_factory=list)
     tokens: Counter[str] = field(default_factory=Counter)
     alerts: list[DeviceAlert] = field(default_factory=list)
@@ -88,16 +91,21 @@ async def record(
         display = held.get(claim.display.key)
         if display is None or display.claim != claim.id:
             log.warning("claim_lost", dev_eui=claim.display.dev_eui, downlink=str(claim.row.id))
+            if display is not None and _came_between(claim, display, outcome):
+                # Whoever has it in hand now cannot tell either which came last: his claim is lost with it.
+                ledger.forgotten.append(DisplayResult(key=display.key, sent_version=0, due_at=ledger.now))
             continue
         match outcome:
             case Handed():
                 _handed(ledger, claim, display, outcome)
             case Waits():
                 _waits(ledger, claim, display, outcome)
-            case Refused(reason):
+            case Refused():
                 pause = rules.retries.pause_after(claim.row.attempts + 1, random.random())  # noqa: S311  jitter
-                _refused(ledger, claim, display, reason, pause)
-    if not ledger.rows:
+                _refused(ledger, claim, display, outcome, pause)
+    gone = {result.key for result in ledger.forgotten}
+    ledger.displays = [result for result in ledger.displays if result.key not in gone] + ledger.forgotten
+    if not ledger.displays:
         return None
     await _write(connection, ledger, rules.limits)
     due = [result.due_at for result in ledger.displays if result.due_at is not None]
@@ -112,6 +120,16 @@ async def _write(connection: Connection, ledger: _Ledger, limits: Limits) -> Non
     await buckets.give_back(connection, ledger.tokens, limits)
     await tell_alerts(connection, ledger.alerts)
     await write_events(connection, SCHEMA, ledger.letters)
+
+
+def _came_between(claim: Claim, display: Display, outcome: Outcome) -> bool:
+    """Whether a display may show what a sender handed over too late, though others believe otherwise."""
+    if not isinstance(outcome, Handed) and not outcome.is_at_server:
+        return False
+    if claim.row.is_custom and claim.row.f_port != display.desired_f_port:
+        return False
+    believed = display.shown_payload if display.claim is None else display.desired_payload
+    return claim.row.payload != believed
 
 
 def _handed(ledger: _Ledger, claim: Claim, display: Display, outcome: Handed) -> None:
@@ -189,8 +207,8 @@ def _waits(ledger: _Ledger, claim: Claim, display: Display, outcome: Waits) -> N
     metrics.SENDS.labels(row.kind, "away" if outcome.is_at_server else "denied").inc()
 
 
-def _refused(ledger: _Ledger, claim: Claim, display: Display, reason: str, pause: timedelta | None) -> None:
-    row, attempts = claim.row, claim.row.attempts + 1
+def _refused(ledger: _Ledger, claim: Claim, display: Display, outcome: Refused, pause: timedelta | None) -> None:
+    row, attempts, reason = claim.row, claim.row.attempts + 1, outcome.reason
     is_state, is_over = not row.is_custom, pause is None
     status = DownlinkStatus.FAILED if pause is None else DownlinkStatus.QUEUED
     next_attempt_at = ledger.now + pause if pause is not None else None
@@ -202,13 +220,23 @@ def _refused(ledger: _Ledger, claim: Claim, display: Display, reason: str, pause
             attempts=attempts,
             next_attempt_at=next_attempt_at,
             last_error=reason,
+            is_at_server=outcome.is_at_server,
             detail=f"attempt {attempts} failed: {reason}",
         )
     )
     # A free-form command lets the state go first while it waits, and the next one when it is given up.
     later = (next_attempt_at or ledger.now + GIVEN_UP_PAUSE) if is_state else ledger.now
     due_at = _due_again(ledger.now, claim, display, later=later)
-    ledger.displays.append(DisplayResult(key=display.key, due_at=due_at, has_failed=True if is_over else None))
+    # Given up on, it may be shown all the same: then nobody knows what is.
+    forgets = is_over and is_state and outcome.is_at_server
+    ledger.displays.append(
+        DisplayResult(
+            key=display.key,
+            sent_version=0 if forgets else None,
+            due_at=due_at,
+            has_failed=True if is_over else None,
+        )
+    )
     metrics.SENDS.labels(row.kind, "given_up" if is_over else "refused").inc()
     names = {"dev_eui": display.dev_eui, "downlink": str(row.id), "attempts": attempts, "reason": reason}
     if is_over:
