@@ -218,9 +218,9 @@ def outcome_of(failure: Exception) -> Outcome:
             return Waits(str(failure), pause, is_at_server=True)
         case DeviceDeniedError():
             return Waits(str(failure), DENIED, is_at_server=False)
-        case EnqueueFailedError():
-            return Refused(str(failure))
+        case EnqueueFailedError(is_at_server=is_at_server):
+            return Refused(str(failure), is_at_server)
         case failure if isinstance(failure, DATABASE_AWAY):
             return Waits(f"the database is away: {failure!r}", timedelta(seconds=RETRY_SECONDS), is_at_server=True)
     log.error("transport_failed", exc_info=failure)
-    return Refused(repr(failure))
+    return Refused(repr(failure), is_at_server=True)

@@ -38,7 +38,7 @@ class GrpcTransport:
         except ValueError:
             # Nobody knows whether it is queued: `find` tells before the next attempt.
             raise EnqueueFailedError(
-                f"ChirpStack answered with no id of a queue item, but {answer.id[:50]!r}"
+                f"ChirpStack answered with no id of a queue item, but {answer.id[:50]!r}", is_at_server=True
             ) from None
 
     async def find(self, item: Item) -> str | None:

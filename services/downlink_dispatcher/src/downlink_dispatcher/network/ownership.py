@@ -15,7 +15,7 @@ import structlog
 from chirpstack_api import api  # type: ignore[import-untyped]  # generated code without stubs
 
 from downlink_dispatcher import metrics
-from downlink_dispatcher.network.chirpstack import CallRefusedError, ChirpStack
+from downlink_dispatcher.network.chirpstack import UNDISPUTED, CallRefusedError, ChirpStack
 from downlink_dispatcher.network.transport import DeviceDeniedError, EnqueueFailedError
 
 log = structlog.get_logger()
@@ -84,7 +84,8 @@ def refusal_of(error: CallRefusedError, dev_eui: str) -> DeviceDeniedError | Enq
     if error.is_denied or error.code.name == "NOT_FOUND":
         log.warning("device_out_of_reach", dev_eui=dev_eui, reason=str(error))
         return denied(dev_eui)
-    return EnqueueFailedError(f"ChirpStack: {error}")
+    # Anything but plain words about what was asked may also come of what failed once it was done.
+    return EnqueueFailedError(f"ChirpStack: {error}", is_at_server=error.code not in UNDISPUTED)
 
 
 def denied(dev_eui: str) -> DeviceDeniedError:
