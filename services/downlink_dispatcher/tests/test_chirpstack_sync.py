@@ -170,9 +170,9 @@ async def test_gateways_come_with_their_place_state_and_traffic_to_whom_they_ser
     new = next(row for row in rows if row["gateway_id"] == "11" * 8)
     assert (new["state"], new["latitude"], new["last_seen_at"], new["received_24h"]) == ("never_seen", None, None, 0)
     told = await town.told()
-    fact = msgspec.json.decode(told[subjects.gateway_synced(GATEWAY_ID)][0], type=GatewaySynced)
+    fact = msgspec.json.decode(told[subjects.gateway("synced", GATEWAY_ID)][0], type=GatewaySynced)
     assert (fact.state, fact.received_24h) == ("online", 12)
-    assert subjects.gateway_synced("00" * 8) not in told
+    assert subjects.gateway("synced", "00" * 8) not in told
 
 
 async def test_only_what_is_new_or_changed_is_told_again_before_an_hour_is_over(town: Town) -> None:
@@ -235,7 +235,7 @@ async def test_an_application_that_is_bound_at_last_is_told_at_once(town: Town) 
         await eventually(lambda: town.sql.fetchval(is_asked), 15)
     told = await town.told()
     assert device_subjects(told) == {subjects.device("synced", "aa" * 8)}
-    assert subjects.gateway_synced("00" * 8) in told
+    assert subjects.gateway("synced", "00" * 8) in told
 
 
 async def test_a_tenants_key_finds_its_tenant_by_the_bound_applications(town: Town) -> None:
@@ -265,7 +265,7 @@ async def test_replicas_take_turns_and_one_serves_the_request(town: Town) -> Non
             await town.ask()
             await town.round_ended()
             told = await town.told()
-            assert len(told[subjects.gateway_synced(GATEWAY_ID)]) == 1
+            assert len(told[subjects.gateway("synced", GATEWAY_ID)]) == 1
 
 
 async def test_a_round_whose_process_died_is_begun_again(town: Town) -> None:

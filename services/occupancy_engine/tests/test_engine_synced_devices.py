@@ -170,7 +170,7 @@ async def test_a_gateways_fact_is_no_devices(town: Platform):
         state="online",
         synced_at=ASKED,
     )
-    await town.bus.jetstream().publish(subjects.gateway_synced(gateway.gateway_id), msgspec.json.encode(gateway))
+    await town.bus.jetstream().publish(subjects.gateway("synced", gateway.gateway_id), msgspec.json.encode(gateway))
     await settled(town)
     assert await town.last_letter() == letters
 

@@ -33,3 +33,6 @@ class DeviceAlert(msgspec.Struct, frozen=True, kw_only=True):
     space_id: UUID | None = None
     summary: str = ""
     details: dict[str, Any] = {}
+
+
+EVENT_TYPES: dict[type, str] = {DeviceAlert: "parkstream.device.alert.v1"}

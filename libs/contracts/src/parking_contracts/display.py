@@ -29,3 +29,6 @@ class DisplayReported(msgspec.Struct, frozen=True, kw_only=True):
     f_port: int
     data: bytes = b""
     received_at: Moment
+
+
+EVENT_TYPES: dict[type, str] = {DisplayReported: "parkstream.device.reported.v1"}

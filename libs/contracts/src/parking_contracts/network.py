@@ -44,3 +44,9 @@ class GatewaySynced(msgspec.Struct, frozen=True, kw_only=True):
     received_24h: int = 0
     sent_24h: int = 0
     synced_at: Moment
+
+
+EVENT_TYPES: dict[type, str] = {
+    DeviceSynced: "parkstream.device.synced.v1",
+    GatewaySynced: "parkstream.gateway.synced.v1",
+}

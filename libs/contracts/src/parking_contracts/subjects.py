@@ -15,8 +15,9 @@ ROOT = "parking.v1"
 # What ChirpStack's integrations call the events of a device, in a topic's last part: the uplink, and every other.
 DeviceEventName = Literal["join", "ack", "txack", "log", "status", "location"]
 EventName = Literal["up"] | DeviceEventName
-# What the platform's own services say of a device, beside what it says itself.
+# What the platform's own services say of a device, beside what it says itself, and of a LoRaWAN gateway.
 DeviceFactName = Literal["synced", "reported", "alert"]
+GatewayFactName = Literal["synced"]
 EVENTS: tuple[EventName, ...] = ("up", *get_args(DeviceEventName))
 
 TICK = f"{ROOT}.tick"
@@ -46,9 +47,9 @@ def device_event(subject: str) -> str | None:
     return subject.split(".")[-2] if subject.startswith(ALL_DEVICES[:-1]) else None
 
 
-def gateway_synced(gateway_id: str) -> str:
-    """The subject of what the network server tells of one LoRaWAN gateway."""
-    return f"{ROOT}.gateway.synced.{gateway_id}"
+def gateway(event: GatewayFactName, gateway_id: str) -> str:
+    """The subject of what our services say of one LoRaWAN gateway."""
+    return f"{ROOT}.gateway.{event}.{gateway_id}"
 
 
 def space(tenant_id: UUID, space_id: UUID, event: str) -> str:

@@ -31,12 +31,10 @@ from parking_chassis.isolation import failure_of
 from parking_chassis.outbox import Event, write_events
 from parking_chassis.postgres import DATABASE_AWAY, Connection, Pool
 from parking_contracts import subjects
-from parking_contracts.network import DeviceSynced, GatewaySynced
+from parking_contracts.network import EVENT_TYPES, DeviceSynced, GatewaySynced
 
 log = structlog.get_logger()
 
-DEVICE_TYPE = "parkstream.device.synced.v1"
-GATEWAY_TYPE = "parkstream.gateway.synced.v1"
 LOOK_SECONDS = 1.0
 # Between the beginnings of two rounds, whoever asks; and after one that failed.
 SHORTEST_SECONDS = 3.0
@@ -216,9 +214,9 @@ async def _with_traffic(listing: Listing, gateways: Sequence[GatewaySynced], now
 
 def _device_event(fact: DeviceSynced) -> Event:
     subject = subjects.device("synced", fact.dev_eui)
-    return Event(subject=subject, type=DEVICE_TYPE, payload=msgspec.json.encode(fact))
+    return Event(subject=subject, type=EVENT_TYPES[DeviceSynced], payload=msgspec.json.encode(fact))
 
 
 def _gateway_event(fact: GatewaySynced) -> Event:
-    subject = subjects.gateway_synced(fact.gateway_id)
-    return Event(subject=subject, type=GATEWAY_TYPE, payload=msgspec.json.encode(fact))
+    subject = subjects.gateway("synced", fact.gateway_id)
+    return Event(subject=subject, type=EVENT_TYPES[GatewaySynced], payload=msgspec.json.encode(fact))

@@ -10,10 +10,9 @@ import msgspec
 from occupancy_engine.frames import Placed
 from parking_chassis.outbox import Event
 from parking_contracts import subjects
-from parking_contracts.display import DisplayReported
+from parking_contracts.display import EVENT_TYPES, DisplayReported
 from parking_contracts.uplink import Reception, UplinkReceived
 
-REPORTED_TYPE = "parkstream.device.reported.v1"
 _UNHEARD_DB = -1e9
 
 encode = msgspec.json.Encoder().encode
@@ -34,7 +33,9 @@ def display_reported(frame: Placed, codec: str) -> Event:
         data=uplink.data,
         received_at=uplink.received_at,
     )
-    return Event(subject=subjects.device("reported", uplink.dev_eui), type=REPORTED_TYPE, payload=encode(report))
+    return Event(
+        subject=subjects.device("reported", uplink.dev_eui), type=EVENT_TYPES[DisplayReported], payload=encode(report)
+    )
 
 
 def best_reception(uplink: UplinkReceived) -> Reception | None:

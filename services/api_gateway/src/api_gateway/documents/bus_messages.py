@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 import parking_contracts
-from parking_contracts import device, device_alert, display, errors, network, subjects, uplink
+from parking_contracts import device, errors, subjects, uplink
 from parking_contracts.command import CommandBody
 from parking_contracts.streams import STREAMS, Stream
 
@@ -29,11 +29,6 @@ _DEVICE_EVENTS: dict[subjects.DeviceEventName, type[msgspec.Struct]] = {
     "log": device.DeviceLogged,
     "status": device.DeviceStatus,
     "location": device.DeviceLocated,
-}
-_DEVICE_FACTS: dict[subjects.DeviceFactName, type[msgspec.Struct]] = {
-    "synced": network.DeviceSynced,
-    "reported": display.DisplayReported,
-    "alert": device_alert.DeviceAlert,
 }
 PARAMETERS = {
     "tenantId": "the tenant, a UUID",
@@ -82,12 +77,6 @@ def bus_events() -> list[BusEvent]:
         BusEvent(body.__name__, subjects.device(name, "{devEui}"), body, "uplink_ingestor")
         for name, body in _DEVICE_EVENTS.items()
     ]
-    events += [
-        BusEvent(body.__name__, subjects.device(name, "{devEui}"), body, producer_of(inspect.getmodule(body)))
-        for name, body in _DEVICE_FACTS.items()
-    ]
-    gateway = subjects.gateway_synced("{gatewayId}")
-    events.append(BusEvent("GatewaySynced", gateway, network.GatewaySynced, producer_of(network)))
     letter = subjects.dead_letter("{service}", "{code}")
     return [*events, BusEvent("DeadLetter", letter, errors.DeadLetter, "every service")]
 
@@ -155,9 +144,9 @@ def _camel(name: str) -> str:
     return first + "".join(one.capitalize() for one in others)
 
 
-def producer_of(module: ModuleType | None) -> str:
+def producer_of(module: ModuleType) -> str:
     """Who publishes a module's events, as its docstring says."""
-    found = re.search(r"(?:Produced|Owned) by (\w+)", (module and module.__doc__) or "")
+    found = re.search(r"(?:Produced|Owned) by (\w+)", module.__doc__ or "")
     return found[1] if found else ""
 
 

@@ -10,9 +10,7 @@ from downlink_dispatcher import SCHEMA
 from parking_chassis.outbox import Event, write_events
 from parking_chassis.postgres import Connection
 from parking_contracts import subjects
-from parking_contracts.device_alert import DeviceAlert
-
-ALERT_TYPE = "parkstream.device.alert.v1"
+from parking_contracts.device_alert import EVENT_TYPES, DeviceAlert
 
 
 async def tell_alerts(connection: Connection, alerts: Sequence[DeviceAlert]) -> None:
@@ -21,7 +19,11 @@ async def tell_alerts(connection: Connection, alerts: Sequence[DeviceAlert]) -> 
         connection,
         SCHEMA,
         [
-            Event(subject=subjects.device("alert", alert.dev_eui), type=ALERT_TYPE, payload=msgspec.json.encode(alert))
+            Event(
+                subject=subjects.device("alert", alert.dev_eui),
+                type=EVENT_TYPES[DeviceAlert],
+                payload=msgspec.json.encode(alert),
+            )
             for alert in alerts
         ],
     )
