@@ -33,6 +33,8 @@ POLL_SECONDS = 1.0
 RETRY_SECONDS = 1.0
 DENIED = timedelta(seconds=60)
 LONGEST_PAUSE_SECONDS = 5.0
+# Nobody waits for a record: what comes back within this is one transaction.
+GATHER_SECONDS = 0.02
 
 
 class Sender:
@@ -184,6 +186,7 @@ class Sender:
         while not self._is_drained or self._outcomes:
             if not self._outcomes:  # there are some when the database was away
                 await self._came_back.wait()
+                await asyncio.sleep(GATHER_SECONDS)
             self._came_back.clear()
             while self._outcomes:
                 count = len(self._outcomes)

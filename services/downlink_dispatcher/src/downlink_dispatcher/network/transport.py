@@ -46,7 +46,7 @@ class DeviceDeniedError(Exception):
 
 
 class EnqueueFailedError(Exception):
-    """The network server refused this downlink: a failed attempt. `is_at_server`: it may have queued it all the same."""
+    """The network server refused this downlink: a failed attempt. `is_at_server`: it may be queued all the same."""
 
     def __init__(self, message: str, *, is_at_server: bool = False) -> None:
         super().__init__(message)
