@@ -109,6 +109,17 @@ def test_a_wrong_display_is_corrected_at_once_then_at_a_distance_then_seldom() -
     assert (one.mended, one.is_right, one.alerted_at) == (5, False, at(100))
 
 
+def test_a_display_that_is_right_and_wrong_by_turns_is_corrected_at_a_distance() -> None:
+    one, sent = display(sent_at=at(9)), [9.0]
+    for second in range(10, 60):
+        one = truth.corrected(truth.confirmed(one), at(second), RULES)
+        if one.due_at is not None and one.due_at <= at(second):
+            one = msgspec.structs.replace(one, due_at=None, sent_at=at(second))
+            sent.append(second)
+    assert all(later - earlier >= 5 for earlier, later in itertools.pairwise(sent))
+    assert len(sent) > 5
+
+
 def test_a_display_becomes_an_alert_once_and_the_alert_ends_when_it_is_right() -> None:
     one, news = display(), []
     for step in (*[lambda d: truth.corrected(d, at(100), RULES)] * 6, truth.confirmed, truth.confirmed):

@@ -34,7 +34,7 @@ class LimitSettings(ServiceSettings):
     display_spacing_seconds: float = Field(
         default=0.1, ge=0, description="shortest time between two states sent to one display; what flickers is skipped"
     )
-    downlinks_at_once: int = Field(default=16, ge=1, le=256, description="downlinks handed over at the same time")
+    downlinks_at_once: int = Field(default=64, ge=1, le=256, description="downlinks handed over at the same time")
     keep_downlinks_days: float = Field(default=90.0, gt=0, description="how long the history of commands is kept")
 
     def sending_rules(self) -> SendingRules:

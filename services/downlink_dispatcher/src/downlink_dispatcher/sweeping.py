@@ -77,10 +77,20 @@ class Sweep:
         """Events that were lost, devices that were bound since, spaces that are gone."""
         after = store.NOBODY
         while keys := await store.displays_after(connection, after, PAGE):
-            await self._patiently(self._wish_page(connection, keys))
+            await self._wish_page(connection, keys)
             after = keys[-1]
 
     async def _wish_page(self, connection: Connection, keys: Sequence[DisplayKey]) -> None:
+        """Wish for a page; where one display is to blame that it cannot be, for each of it by itself."""
+        failure = await failure_of(self._wish(connection, keys))
+        if failure is None:
+            return
+        if isinstance(failure, DATABASE_AWAY) or len(keys) == 1:
+            raise failure
+        for key in keys:
+            await self._patiently(self._wish_page(connection, [key]))
+
+    async def _wish(self, connection: Connection, keys: Sequence[DisplayKey]) -> None:
         async with connection.transaction():
             metrics.SWEPT.labels("wished").inc(await self._wishing.wish_for_displays(connection, keys))
 

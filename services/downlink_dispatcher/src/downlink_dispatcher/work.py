@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from nats.aio.client import Client
 
 BACKLOG_SECONDS = 5.0
+# Batches begin at least so far apart: one of ten costs little more than one of one. What a change waits for is short;
+# nobody waits for the record of what was on air.
+SPACES_LINGER_SECONDS = 0.01
+DEVICES_LINGER_SECONDS = 0.1
 
 
 class Work:
@@ -36,8 +40,16 @@ class Work:
     def __init__(self, settings: Settings, pool: Pool, nats: Client, wishing: Wishing, network: Network) -> None:
         rules = truth.Rules(settings.display_mend_attempts, timedelta(seconds=settings.display_mend_seconds))
         self._pool = pool
-        self._spaces = BatchSubscriber(SERVICE, nats, SPACES, SpaceEvents(pool, wishing).take)
-        self._devices = BatchSubscriber(SERVICE, nats, DEVICES, DeviceEvents(pool, wishing.registry, rules).take)
+        self._spaces = BatchSubscriber(
+            SERVICE, nats, SPACES, SpaceEvents(pool, wishing).take, linger_seconds=SPACES_LINGER_SECONDS
+        )
+        self._devices = BatchSubscriber(
+            SERVICE,
+            nats,
+            DEVICES,
+            DeviceEvents(pool, wishing.registry, rules).take,
+            linger_seconds=DEVICES_LINGER_SECONDS,
+        )
         self._sweep = Sweep(pool, wishing, rules, settings)
         self._sweep_seconds = settings.display_sweep_seconds
         self._sender = Sender(pool, network.transport, settings.sending_rules(), at_once=settings.downlinks_at_once)

@@ -26,6 +26,8 @@ from parking_contracts.streams import DEVICES
 if TYPE_CHECKING:
     from nats.aio.client import Client
 
+# Nobody waits for these: batches of many cost little more than of one.
+LINGER_SECONDS = 0.1
 Event = Said | DeviceSynced | DeviceAlert
 READ_HERE: dict[str, type[Event]] = {
     "status": DeviceStatus,
@@ -44,7 +46,7 @@ def read_device_event(subject: str, body: bytes) -> Event | None:
 
 def follow_devices(pool: Pool, client: Client) -> BatchSubscriber:
     """The engine's share of DEVICES, to be run until the service stops."""
-    return BatchSubscriber(SERVICE, client, DEVICES, DeviceEvents(pool).take)
+    return BatchSubscriber(SERVICE, client, DEVICES, DeviceEvents(pool).take, linger_seconds=LINGER_SECONDS)
 
 
 class DeviceEvents:

@@ -42,7 +42,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         metrics.NATS_CONNECTED.set_function(lambda: nats.is_connected)
         relay = OutboxRelay(pool, nats, schema=SCHEMA, source=f"/{SERVICE}")
         clock = Clock(pool, rules, keep_answers=timedelta(hours=settings.keep_reservation_answers_hours))
-        spaces = BatchSubscriber(SERVICE, nats, SPACES, SpaceEvents(pool, rules).take)
+        spaces = BatchSubscriber(SERVICE, nats, SPACES, SpaceEvents(pool, rules).take, linger_seconds=0.05)
         broker = await open_desk(settings, pool, rules, clock)
         health.add_check("commands", broker_check(broker))
         try:

@@ -15,15 +15,13 @@ from parking_contracts.downlink import DownlinkStatus
 
 GIVEN_UP = frozenset({DownlinkStatus.EXPIRED, DownlinkStatus.SUPERSEDED, DownlinkStatus.CANCELLED})
 ENDED = GIVEN_UP | {DownlinkStatus.ACKNOWLEDGED, DownlinkStatus.FAILED}
-# What the network server's log says of an item that it will not send any more.
+# What the network server's log says of an item that it will not send any more; the first will not go out ever.
+TOO_LARGE = "DOWNLINK_PAYLOAD_SIZE"
 DISCARDED = {
+    TOO_LARGE: DownlinkStatus.FAILED,
     "EXPIRED": DownlinkStatus.EXPIRED,
-    "DOWNLINK_PAYLOAD_SIZE": DownlinkStatus.FAILED,
     "F_CNT_DOWN": DownlinkStatus.FAILED,
 }
-
-
-_FOR_GOOD = frozenset({"DOWNLINK_PAYLOAD_SIZE"})
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -91,7 +89,7 @@ def logged(command: Standing, code: str, description: str) -> Outcome | None:
         return Outcome(command.status, False, detail, is_wrong=True) if detail != command.noted else None
     if command.status is DownlinkStatus.TRANSMITTED and not command.confirmed:
         return None
-    return Outcome(end, True, detail, is_wrong=True, can_help=code not in _FOR_GOOD)
+    return Outcome(end, True, detail, is_wrong=True, can_help=code != TOO_LARGE)
 
 
 def overdue(command: Standing) -> Outcome | None:

@@ -122,9 +122,9 @@ def undisputed(display: Display) -> Display:
 def corrected(display: Display, now: datetime, rules: Rules) -> Display:
     """It shows something else: once more, not too soon after the last time."""
     is_stuck = display.mended >= rules.attempts
-    due_at = now
+    due_at = _at_a_distance(display, now, rules)
     if display.mended_at is not None:
-        due_at = max(now, display.mended_at + (STUCK_PAUSE if is_stuck else rules.pause))
+        due_at = max(due_at, display.mended_at + (STUCK_PAUSE if is_stuck else rules.pause))
     return msgspec.structs.replace(
         forgotten(display, due_at),
         is_right=False,
@@ -136,8 +136,7 @@ def corrected(display: Display, now: datetime, rules: Rules) -> Display:
 
 def restarted(display: Display, now: datetime, rules: Rules) -> Display:
     """It has started anew: what it should show is sent once more, which is nobody's fault."""
-    due_at = now if display.sent_at is None else max(now, display.sent_at + rules.pause)
-    return msgspec.structs.replace(forgotten(display, due_at), is_right=None)
+    return msgspec.structs.replace(forgotten(display, _at_a_distance(display, now, rules)), is_right=None)
 
 
 def joined(display: Display, at: datetime, aired: Aired | None, now: datetime) -> Display:
@@ -165,8 +164,13 @@ def lost(display: Display, sent_at: datetime | None, now: datetime, rules: Rules
         display = msgspec.structs.replace(display, failed_at=display.failed_at or now)
         due_at = now + GIVEN_UP_PAUSE
     elif is_there:
-        due_at = now if display.sent_at is None else max(now, display.sent_at + rules.pause)
+        due_at = _at_a_distance(display, now, rules)
     return msgspec.structs.replace(forgotten(display, due_at), is_right=None)
+
+
+def _at_a_distance(display: Display, now: datetime, rules: Rules) -> datetime:
+    """The same may be sent again so soon: one that is right and wrong by turns must not drain its gateway's tokens."""
+    return now if display.sent_at is None else max(now, display.sent_at + rules.pause)
 
 
 def forgotten(display: Display, due_at: datetime | None) -> Display:

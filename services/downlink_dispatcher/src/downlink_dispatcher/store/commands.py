@@ -10,14 +10,13 @@ from uuid import UUID
 
 import msgspec
 
+from downlink_dispatcher.domain.outcomes import TOO_LARGE
 from downlink_dispatcher.domain.requested import Request
 from downlink_dispatcher.store.displays import lock_display
 from downlink_dispatcher.store.downlinks import DOWNLINK_COLUMNS, read_view
 from parking_chassis.postgres import Connection
 from parking_contracts.downlink import DisplayView, DownlinkView
 
-# How the network server's log calls it, and so `last_error` begins.
-TOO_LARGE = "DOWNLINK_PAYLOAD_SIZE"
 _DISPLAY = ", ".join(DisplayView.__struct_fields__)
 
 

@@ -94,13 +94,9 @@ async def note_devices(connection: Connection, devices: Sequence[ListedDevice]) 
     return {row["dev_eui"] for row in rows if row["is_due"]}
 
 
-async def forget_devices(connection: Connection, not_seen_since: datetime) -> int:
+async def forget_devices(connection: Connection, not_seen_since: datetime) -> None:
     """Remove the devices that a complete round did not find."""
-    return len(
-        await connection.fetch(
-            "DELETE FROM downlink.network_devices WHERE synced_at < $1 RETURNING dev_eui", not_seen_since
-        )
-    )
+    await connection.execute("DELETE FROM downlink.network_devices WHERE synced_at < $1", not_seen_since)
 
 
 async def note_gateways(connection: Connection, gateways: Sequence[tuple[UUID, GatewaySynced]]) -> None:
@@ -147,13 +143,9 @@ async def note_gateways(connection: Connection, gateways: Sequence[tuple[UUID, G
     )
 
 
-async def forget_gateways(connection: Connection, not_seen_since: datetime) -> int:
+async def forget_gateways(connection: Connection, not_seen_since: datetime) -> None:
     """Remove the gateways that a complete round did not find, or not for this tenant any more."""
-    return len(
-        await connection.fetch(
-            "DELETE FROM downlink.gateways WHERE synced_at < $1 RETURNING gateway_id", not_seen_since
-        )
-    )
+    await connection.execute("DELETE FROM downlink.gateways WHERE synced_at < $1", not_seen_since)
 
 
 async def begin_round(

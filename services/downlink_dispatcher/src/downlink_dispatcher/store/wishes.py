@@ -168,13 +168,16 @@ async def write_wishes(connection: Connection, wishes: Sequence[Wish]) -> None:
 
 
 async def reword_wishes(connection: Connection, wishes: Sequence[Wish]) -> None:
-    """Wishes with the bytes they had, and those withdrawn: nothing is to be sent for them."""
+    """Wishes with the bytes they had, and those withdrawn: nothing is to be sent for them.
+
+    What a display shows whose wish is withdrawn is not known for long: it may become somebody else's in between.
+    """
     await connection.execute(
         """
         UPDATE downlink.displays d
         SET codec = w.codec, space_id = w.space_id, space_version = w.space_version, desired = w.desired,
             desired_command = w.command, desired_f_port = w.f_port, desired_payload = w.payload,
-            desired_cause = w.cause
+            desired_cause = w.cause, shown_payload = CASE WHEN w.payload IS NOT NULL THEN d.shown_payload END
         FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::bigint[], $6::text[], $7::jsonb[],
                     $8::smallint[], $9::bytea[], $10::text[])
              AS w (tenant_id, dev_eui, codec, space_id, space_version, desired, command, f_port, payload, cause)
