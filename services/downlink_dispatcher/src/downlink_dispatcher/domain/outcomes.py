@@ -15,7 +15,7 @@ from parking_contracts.downlink import DownlinkStatus
 
 GIVEN_UP = frozenset({DownlinkStatus.EXPIRED, DownlinkStatus.SUPERSEDED, DownlinkStatus.CANCELLED})
 ENDED = GIVEN_UP | {DownlinkStatus.ACKNOWLEDGED, DownlinkStatus.FAILED}
-# What the network server's log says of an item that it will not send any more; the first will not go out ever.
+# What the network server's log says of an item that it will not send any more. Again the first would be too large.
 TOO_LARGE = "DOWNLINK_PAYLOAD_SIZE"
 DISCARDED = {
     TOO_LARGE: DownlinkStatus.FAILED,

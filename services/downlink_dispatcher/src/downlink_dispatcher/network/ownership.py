@@ -15,7 +15,7 @@ import structlog
 from chirpstack_api import api  # type: ignore[import-untyped]  # generated code without stubs
 
 from downlink_dispatcher import metrics
-from downlink_dispatcher.network.chirpstack import UNDISPUTED, CallRefusedError, ChirpStack
+from downlink_dispatcher.network.chirpstack import UNDISPUTED, CallRefusedError, ChirpStack, Code
 from downlink_dispatcher.network.transport import DeviceDeniedError, EnqueueFailedError
 
 log = structlog.get_logger()
@@ -81,7 +81,7 @@ class Ownership:
 
 def refusal_of(error: CallRefusedError, dev_eui: str) -> DeviceDeniedError | EnqueueFailedError:
     """What a refusal means for a downlink: the device is out of reach, or this attempt failed."""
-    if error.is_denied or error.code.name == "NOT_FOUND":
+    if error.is_denied or error.code is Code.NOT_FOUND:
         log.warning("device_out_of_reach", dev_eui=dev_eui, reason=str(error))
         return denied(dev_eui)
     # Anything but plain words about what was asked may also come of what failed once it was done.
