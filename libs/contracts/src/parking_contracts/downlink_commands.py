@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from parking_contracts import subjects
 from parking_contracts.command import CommandBody
+from parking_contracts.downlink import DEFAULT_OFF_CENTISECONDS, DEFAULT_ON_CENTISECONDS
 from parking_contracts.space import SpaceState
 from parking_contracts.space_commands import Zone
 
@@ -85,8 +86,8 @@ class SetDisplayPolicy(CommandBody, frozen=True, kw_only=True):
     subject: ClassVar[str] = subjects.command(OWNER, "policy.set")
     state: SpaceState
     colour: Colour
-    on_centiseconds: Centiseconds = 255
-    off_centiseconds: Centiseconds = 0
+    on_centiseconds: Centiseconds = DEFAULT_ON_CENTISECONDS
+    off_centiseconds: Centiseconds = DEFAULT_OFF_CENTISECONDS
 
 
 class ResetDisplayPolicy(CommandBody, frozen=True, kw_only=True):
@@ -101,8 +102,8 @@ class Shade(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     state: SpaceState
     colour: Colour
-    on_centiseconds: Centiseconds = 255
-    off_centiseconds: Centiseconds = 0
+    on_centiseconds: Centiseconds = DEFAULT_ON_CENTISECONDS
+    off_centiseconds: Centiseconds = DEFAULT_OFF_CENTISECONDS
 
 
 class PreviewPolicy(CommandBody, frozen=True, kw_only=True):
@@ -112,7 +113,7 @@ class PreviewPolicy(CommandBody, frozen=True, kw_only=True):
     """
 
     subject: ClassVar[str] = subjects.command(OWNER, "policy.preview")
-    shades: Annotated[tuple[Shade, ...], Meta(max_length=5)] = ()
+    shades: Annotated[tuple[Shade, ...], Meta(max_length=len(SpaceState))] = ()
 
 
 class SyncNetwork(CommandBody, frozen=True, kw_only=True):
