@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from downlink_dispatcher.domain.told import Told, is_of_a_downlink, item_of, key_of
 from downlink_dispatcher.domain.truth import Rules
-from downlink_dispatcher.feedback import NOT_TRANSMITTED, QUEUE_ITEM, Event, Feedback, item_of, key_of
+from downlink_dispatcher.feedback import Feedback
 from downlink_dispatcher.store import feedback as store
 from downlink_dispatcher.store.clock import clock
 from downlink_dispatcher.store.displays import lock_displays
@@ -21,7 +22,7 @@ from parking_contracts import subjects
 from parking_contracts.device import DeviceJoined, DeviceLogged, DownlinkAcknowledged, DownlinkTransmitted
 from parking_contracts.display import DisplayReported
 
-READ_HERE: dict[str, type[Event]] = {
+READ_HERE: dict[str, type[Told]] = {
     "txack": DownlinkTransmitted,
     "ack": DownlinkAcknowledged,
     "log": DeviceLogged,
@@ -30,15 +31,11 @@ READ_HERE: dict[str, type[Event]] = {
 }
 
 
-def read_device_event(subject: str, body: bytes) -> Event | None:
+def read_device_event(subject: str, body: bytes) -> Told | None:
     """The event of a message, told by its subject; None for what concerns no downlink. Raises PoisonError."""
     kind = READ_HERE.get(subjects.device_event(subject) or "")
     event = decode_event(body, kind) if kind is not None else None
-    return None if isinstance(event, DeviceLogged) and not _is_of_a_downlink(event) else event
-
-
-def _is_of_a_downlink(logged: DeviceLogged) -> bool:
-    return logged.level != "INFO" and (QUEUE_ITEM in logged.context or logged.code == NOT_TRANSMITTED)
+    return None if isinstance(event, DeviceLogged) and not is_of_a_downlink(event) else event
 
 
 class DeviceEvents:
@@ -62,7 +59,7 @@ class DeviceEvents:
             await feedback.write(connection)
         feedback.count()
 
-    async def _look_up(self, connection: Connection, events: Sequence[Event]) -> Feedback:
+    async def _look_up(self, connection: Connection, events: Sequence[Told]) -> Feedback:
         """Hold the displays concerned, and read the commands that may be meant."""
         applications = {(one.source, one.application_id) for one in events if not isinstance(one, DisplayReported)}
         tenants = await store.tenants_of(connection, applications) if applications else {}

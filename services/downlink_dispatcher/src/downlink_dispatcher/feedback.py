@@ -18,6 +18,7 @@ from downlink_dispatcher.domain import alerting, outcomes, truth
 from downlink_dispatcher.domain.display import Display, DisplayKey
 from downlink_dispatcher.domain.outcomes import Outcome
 from downlink_dispatcher.domain.reports import read_report
+from downlink_dispatcher.domain.told import Tenants, Told, ToldOfItem, item_of, key_of
 from downlink_dispatcher.domain.truth import Aired, Rules, Verdict
 from downlink_dispatcher.store import feedback as store
 from downlink_dispatcher.store.alerts import tell_alerts
@@ -31,33 +32,8 @@ from parking_contracts.device_alert import DeviceAlert
 from parking_contracts.display import DisplayReported
 from parking_contracts.downlink import DownlinkStatus
 
-Told = DownlinkTransmitted | DownlinkAcknowledged | DeviceLogged
-"""Of an item of the network server's queue."""
-Event = Told | DeviceJoined | DisplayReported
-Tenants = Mapping[store.Application, UUID]
-QUEUE_ITEM = "queue_item_id"
 # What stamps events and what stamps rows may be as far apart.
 CLOCKS_APART = timedelta(seconds=5)
-# A LoRaWAN gateway could not send; the network server does not say what.
-NOT_TRANSMITTED = "DOWNLINK_GATEWAY"
-
-
-def key_of(event: Event, tenants: Tenants) -> DisplayKey | None:
-    """The display of an event; None when nobody has its application."""
-    if isinstance(event, DisplayReported):
-        return (event.tenant_id, event.dev_eui)
-    tenant_id = tenants.get((event.source, event.application_id))
-    return (tenant_id, event.dev_eui) if tenant_id is not None else None
-
-
-def item_of(event: Event) -> str | None:
-    """The item of the network server's queue that an event is about."""
-    match event:
-        case DownlinkTransmitted() | DownlinkAcknowledged():
-            return event.queue_item_id
-        case DeviceLogged():
-            return event.context.get(QUEUE_ITEM)
-    return None
 
 
 class Feedback:
@@ -108,7 +84,7 @@ class Feedback:
         """The displays whose rows these are."""
         return list(self._displays)
 
-    def take(self, event: Event) -> None:
+    def take(self, event: Told) -> None:
         """Apply one event."""
         key = key_of(event, self._tenants)
         display = self._displays.get(key) if key is not None else None
@@ -157,7 +133,7 @@ class Feedback:
             self._alerts.append(alert)
         return concluded
 
-    def _follow(self, display: Display, event: Told) -> None:
+    def _follow(self, display: Display, event: ToldOfItem) -> None:
         """What became of an item of the queue."""
         item = item_of(event)
         command = self._by_item.get(item) if item is not None else self._states.get(display.key)

@@ -14,12 +14,10 @@ import msgspec
 
 from downlink_dispatcher.domain.display import Display, DisplayKey
 from downlink_dispatcher.domain.outcomes import Standing
+from downlink_dispatcher.domain.told import Application
 from downlink_dispatcher.store.columns import columns
 from parking_chassis.postgres import Connection
 from parking_contracts.downlink import DownlinkKind, DownlinkStatus
-
-Application = tuple[str, str]
-"""(source, application id)."""
 
 
 class CommandRow(msgspec.Struct, kw_only=True):
