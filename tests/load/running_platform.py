@@ -32,6 +32,8 @@ START_SECONDS = 120.0
 POLL_SECONDS = 0.1
 PORTS = tuple(name for name in StackSettings.model_fields if name.endswith("_port"))
 STOP_STEPS = ((signal.SIGTERM, 20.0),)
+# A ChirpStack that is not there: its double would hear every uplink, and its CPU is not the platform's.
+NO_DOUBLE = {"PARKSTREAM_CHIRPSTACK_URL": "http://127.0.0.1:9", "PARKSTREAM_CHIRPSTACK_TOKEN": "none"}
 MOSQUITTO_INFLIGHT = 2_000  # as in config/mosquitto/mosquitto.conf
 
 
@@ -85,7 +87,7 @@ def _environment(settings: StackSettings, broker: Mosquitto | None) -> dict[str,
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PARKSTREAM_")}
     numbers = {f"PARKSTREAM_{name.upper()}": str(getattr(settings, name)) for name in PORTS}
     own = {"PARKSTREAM_DATA_DIR": str(settings.data_dir)} | ({"PARKSTREAM_MQTT_URL": broker.url} if broker else {})
-    return inherited | numbers | own
+    return inherited | numbers | own | NO_DOUBLE
 
 
 def _start(home: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
