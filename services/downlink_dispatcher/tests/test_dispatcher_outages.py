@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -9,6 +10,7 @@ import pytest
 
 from downlink_dispatcher.domain.buckets import Limits
 from downlink_dispatcher.network.transport import DeviceDeniedError, EnqueueFailedError, Item, NetworkAwayError
+from downlink_dispatcher.sending import outcome_of
 from parking_contracts import subjects
 from parking_contracts.device_alert import DeviceAlert
 from parking_contracts.errors import DeadLetter
@@ -97,6 +99,12 @@ async def test_a_device_that_the_network_server_does_not_know_waits_alone(street
     assert command["tried_at"] is None
     assert await street.seconds_until_due(unknown) > 30
     assert await tokens(street) == pytest.approx(99, abs=0.9)
+
+
+async def test_many_that_are_denied_at_once_do_not_come_back_at_once():
+    pauses = [outcome_of(DeviceDeniedError("not in this application")).pause for _ in range(100)]
+    assert all(timedelta(seconds=60) <= pause <= timedelta(seconds=120) for pause in pauses)
+    assert max(pauses) - min(pauses) > timedelta(seconds=20)
 
 
 def denying(dev_eui: str) -> Callable[[Item], None]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
@@ -220,7 +221,8 @@ def outcome_of(failure: Exception) -> Outcome:
             pause = timedelta(seconds=min(seconds, LONGEST_PAUSE_SECONDS))
             return Waits(str(failure), pause, is_at_server=True)
         case DeviceDeniedError():
-            return Waits(str(failure), DENIED, is_at_server=False)
+            # Many may be denied at once: they come back one after the other, or they would keep the others waiting.
+            return Waits(str(failure), DENIED * random.uniform(1, 2), is_at_server=False)  # noqa: S311  jitter
         case EnqueueFailedError(is_at_server=is_at_server):
             return Refused(str(failure), is_at_server)
         case failure if isinstance(failure, DATABASE_AWAY):
