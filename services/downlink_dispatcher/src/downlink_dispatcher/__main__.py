@@ -12,7 +12,7 @@ from downlink_dispatcher import SCHEMA, SERVICE, metrics
 from downlink_dispatcher.commands.desk import open_desk
 from downlink_dispatcher.network.opening import open_network
 from downlink_dispatcher.settings import Settings
-from downlink_dispatcher.store import BY_INDEX
+from downlink_dispatcher.store import BY_INDEX, UNSYNCED
 from downlink_dispatcher.wishing import Wishing
 from downlink_dispatcher.work import Work
 from parking_chassis.command_desk import broker_check
@@ -29,6 +29,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     """Open what the service stands on, then follow spaces and devices, send, and answer commands until `stop`."""
     wishing = Wishing(load_registry(), request_reports=settings.display_request_reports)
     pool = await open_pool(settings, role=SERVICE, **BY_INDEX)
+    sending = await open_pool(settings, role=SERVICE, **BY_INDEX, **UNSYNCED)
     health = Health(SERVICE, version("downlink-dispatcher"))
     health.add_check("database", lambda: database_check(pool))
     health.add_check("nats", not_connected_yet)
@@ -37,6 +38,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         health.add_warning("chirpstack", network.check)
         nats = await connect_nats_unless(stop, settings.nats_url, name=SERVICE)
         if nats is None:
+            await sending.close()
             await pool.close()
             return
         health.add_check("nats", nats_check(nats))
@@ -45,7 +47,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         commands = await open_pool(settings, role=SERVICE, **BY_INDEX)
         broker = await open_desk(settings, commands, wishing)
         health.add_check("commands", broker_check(broker))
-        work = Work(settings, pool, nats, wishing, network)
+        work = Work(settings, pool, sending, nats, wishing, network)
         for name, check in work.warnings():
             health.add_warning(name, check)
         try:
@@ -55,8 +57,8 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             with contextlib.suppress(NatsError):  # a broker that is away cannot be told goodbye
                 await broker.stop()
             await nats.close()
-            await commands.close()
-            await pool.close()
+            for each in (commands, sending, pool):
+                await each.close()
 
 
 def main() -> None:

@@ -37,7 +37,9 @@ DEVICES_LINGER_SECONDS = 0.1
 class Work:
     """One replica's share."""
 
-    def __init__(self, settings: Settings, pool: Pool, nats: Client, wishing: Wishing, network: Network) -> None:
+    def __init__(
+        self, settings: Settings, pool: Pool, sending: Pool, nats: Client, wishing: Wishing, network: Network
+    ) -> None:
         rules = truth.Rules(settings.display_mend_attempts, timedelta(seconds=settings.display_mend_seconds))
         self._pool = pool
         self._spaces = BatchSubscriber(
@@ -52,7 +54,7 @@ class Work:
         )
         self._sweep = Sweep(pool, wishing, rules, settings)
         self._sweep_seconds = settings.display_sweep_seconds
-        self._sender = Sender(pool, network.transport, settings.sending_rules(), at_once=settings.downlinks_at_once)
+        self._sender = Sender(sending, network.transport, settings.sending_rules(), at_once=settings.downlinks_at_once)
         self._sync = Sync(pool, network.chirpstack, settings) if network.chirpstack is not None else None
 
     def warnings(self) -> Iterator[tuple[str, Check]]:
