@@ -108,6 +108,8 @@ class Street:
     signs: Signs
     pool: Pool
     bus: Client
+    # The place in SPACES of what was told last: a consumer counts what waits for it a little after the publisher hears.
+    told_last: int = 0
 
     @property
     def sql(self) -> asyncpg.Connection:
@@ -152,7 +154,7 @@ class Street:
             version=version,
         )
         subject = subjects.space(self.signs.tenant_id, space_id, "state_changed")
-        await self.bus.jetstream().publish(subject, msgspec.json.encode(event))
+        self.told_last = (await self.bus.jetstream().publish(subject, msgspec.json.encode(event))).seq
 
     async def wish(self, *spaces: UUID) -> None:
         """Look anew at the displays of these spaces, at once."""
@@ -228,7 +230,7 @@ class Street:
     async def is_settled(self) -> bool:
         """Whether every event was heard, and every display of this tenant has been sent what it should show."""
         info = await self.bus.jetstream().consumer_info(SPACES.name, SERVICE)
-        if info.num_pending or info.num_ack_pending:
+        if info.ack_floor is None or info.ack_floor.stream_seq < self.told_last:
             return False
         return not await self.sql.fetchval(
             "SELECT count(*) FROM downlink.displays WHERE tenant_id = $1 AND (due_at IS NOT NULL OR claim IS NOT NULL)",
