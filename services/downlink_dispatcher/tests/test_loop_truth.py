@@ -198,7 +198,7 @@ def test_a_frame_is_news_once_and_in_its_order(first: Heard, second: Heard) -> N
     assert truth.is_news(one, second) == ((second.session_at, second.f_cnt) > (first.session_at, first.f_cnt))
 
 
-@given(st.lists(frames, max_size=30))
+@given(st.lists(frames, min_size=10, max_size=30))
 def test_a_stuck_display_is_never_hammered(told: list[Heard]) -> None:
     """However often it says that it is wrong: after the first corrections there is one in ten minutes."""
     one, due = display(), []

@@ -266,7 +266,7 @@ class Feedback:
     def count(self) -> None:
         """Count what happened, once it is committed."""
         for (what, name), number in self._counts.items():
-            (metrics.REPORTS if what == "report" else metrics.OUTCOMES).labels(name).inc(number)
+            (metrics.REPORTS if what == "report" else metrics.STEPS).labels(name).inc(number)
         for alert in self._alerts:
             metrics.ALERTS.labels("opened" if alert.is_open else "closed").inc()
 

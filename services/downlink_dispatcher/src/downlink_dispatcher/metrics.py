@@ -31,7 +31,7 @@ COMMANDS = Counter(
 )
 
 # What comes back
-OUTCOMES = Counter("parkstream_downlink_steps_total", "What became of commands after they were sent", ["status"])
+STEPS = Counter("parkstream_downlink_steps_total", "What became of commands after they were sent", ["status"])
 REPORTS = Counter("parkstream_downlink_reports_total", "What displays reported, by what it means", ["verdict"])
 ALERTS = Counter("parkstream_downlink_alerts_total", "Alerts of displays that do not show what they should", ["change"])
 SWEPT = Counter("parkstream_downlink_swept_total", "What the sweep found to do, by kind", ["what"])

@@ -17,8 +17,8 @@ from parking_chassis.postgres import Pool
 from parking_chassis.pull_consumer import Delivery
 
 
-class _OfSpace(msgspec.Struct, frozen=True):
-    """What a change of state and a deletion have in common."""
+class Place(msgspec.Struct, frozen=True):
+    """Where something happened: what a change of state and a deletion have in common."""
 
     tenant_id: UUID
     site_id: UUID
@@ -37,20 +37,11 @@ class _WithView(msgspec.Struct, frozen=True):
     space: _View
 
 
-class Place(msgspec.Struct, frozen=True):
-    """Where something happened."""
-
-    tenant_id: UUID
-    site_id: UUID
-    space_id: UUID
-
-
 def read_place(subject: str, body: bytes) -> Place | None:
     """Where an event happened; None for kinds that change nothing that is shown. Raises PoisonError."""
     match subject.rpartition(".")[2]:
         case "state_changed" | "deleted":
-            event = decode_event(body, _OfSpace)
-            return Place(event.tenant_id, event.site_id, event.space_id)
+            return decode_event(body, Place)
         case "created" | "updated":
             view = decode_event(body, _WithView).space
             return Place(view.tenant_id, view.site_id, view.id)

@@ -59,12 +59,12 @@ class Sweep:
                 await end_turn(connection, SWEEP)
 
     async def _round(self, connection: Connection) -> None:
-        await self._patiently(self._wish_anew(connection))
+        await self._attempt(self._wish_anew(connection))
         for step in (self._expire, self._send_again, self._close_alerts):
-            await self._patiently(_all_pages(connection, step))
-        await self._patiently(self._wake_forgotten(connection))
+            await self._attempt(_all_pages(connection, step))
+        await self._attempt(self._wake_forgotten(connection))
 
-    async def _patiently(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _attempt(self, work: Coroutine[Any, Any, None]) -> None:
         """What fails is told and tried in the next round; a database that is away ends this one."""
         failure = await failure_of(work)
         if isinstance(failure, DATABASE_AWAY):
@@ -88,7 +88,7 @@ class Sweep:
         if isinstance(failure, DATABASE_AWAY) or len(keys) == 1:
             raise failure
         for key in keys:
-            await self._patiently(self._wish_page(connection, [key]))
+            await self._attempt(self._wish_page(connection, [key]))
 
     async def _wish(self, connection: Connection, keys: Sequence[DisplayKey]) -> None:
         async with connection.transaction():

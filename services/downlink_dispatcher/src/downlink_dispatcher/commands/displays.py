@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from downlink_dispatcher.commands import refusals
-from downlink_dispatcher.commands.target import Targets
+from downlink_dispatcher.commands.target import Targets, read_eui
 from downlink_dispatcher.domain.policy import orders_for_count
 from downlink_dispatcher.store import commands as store
 from downlink_dispatcher.store import counters
@@ -14,7 +14,6 @@ from downlink_dispatcher.wishing import Wishing
 from parking_chassis.postgres import Connection
 from parking_codecs.codec import CodecError
 from parking_contracts.command import Command
-from parking_contracts.device import parse_eui
 from parking_contracts.downlink import DisplayView
 from parking_contracts.downlink_commands import RemoveZoneCounter, ResyncDisplay, SetZoneCounter
 from parking_contracts.errors import Refusal
@@ -29,7 +28,7 @@ class DisplayCommands:
 
     async def resync(self, connection: Connection, command: Command[ResyncDisplay]) -> DisplayView | Refusal:
         """Send once more what it should show; one that should show nothing stays as it is."""
-        dev_eui = _read_eui(command.body.dev_eui)
+        dev_eui = read_eui(command.body.dev_eui)
         if isinstance(dev_eui, Refusal):
             return dev_eui
         if await lock_display(connection, command.tenant_id, dev_eui) is None:
@@ -57,7 +56,7 @@ class DisplayCommands:
 
     async def stop_counting(self, connection: Connection, command: Command[RemoveZoneCounter]) -> DisplayView | Refusal:
         """Let it show its space, or what it shows."""
-        dev_eui = _read_eui(command.body.dev_eui)
+        dev_eui = read_eui(command.body.dev_eui)
         if isinstance(dev_eui, Refusal):
             return dev_eui
         await lock_display(connection, command.tenant_id, dev_eui)
@@ -65,13 +64,6 @@ class DisplayCommands:
             return refusals.not_found("counter on the display", dev_eui)
         await self._wishing.wish_for_displays(connection, [(command.tenant_id, dev_eui)])
         return await _answer(connection, command, dev_eui)
-
-
-def _read_eui(text: str) -> str | Refusal:
-    try:
-        return parse_eui(text)
-    except ValueError as error:
-        return refusals.invalid("dev_eui", str(error))
 
 
 async def _answer(connection: Connection, command: Command[Any], dev_eui: str) -> DisplayView | Refusal:

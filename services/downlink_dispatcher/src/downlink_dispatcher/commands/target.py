@@ -40,10 +40,9 @@ class Targets:
 
     async def find(self, connection: Connection, tenant_id: UUID, text: str) -> Target | Refusal:
         """The display of this DevEUI in any notation."""
-        try:
-            dev_eui = parse_eui(text)
-        except ValueError as error:
-            return refusals.invalid("dev_eui", str(error))
+        dev_eui = read_eui(text)
+        if isinstance(dev_eui, Refusal):
+            return dev_eui
         device = await store.find_device(connection, tenant_id, dev_eui)
         if device is None:
             return refusals.not_found("device", dev_eui)
@@ -60,3 +59,11 @@ class Targets:
         if reach.gateway_id is not None and reach.state == "offline":
             return refusals.gateway_offline(reach.gateway_id, reach.last_seen_at)
         return refusals.no_gateway_online(reach.gateways) if reach.gateways and not reach.online else None
+
+
+def read_eui(text: str) -> str | Refusal:
+    """A DevEUI in any notation, as the platform writes it."""
+    try:
+        return parse_eui(text)
+    except ValueError as error:
+        return refusals.invalid("dev_eui", str(error))

@@ -6,12 +6,9 @@ In: fPort and bytes. Out: uplinks to send, and `shows`, which is what a passer-b
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, Final
+from typing import Any
 
 from parking_simulator.sensors import Payload
-
-LOWEST_PORT: Final = 1
-HIGHEST_PORT: Final = 223
 
 
 class SimulatedDisplay(ABC):
