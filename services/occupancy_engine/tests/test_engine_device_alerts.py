@@ -15,8 +15,8 @@ from parking_chassis.postgres import open_pool
 from parking_codecs.registry import load_registry
 from parking_contracts import subjects
 from parking_contracts.device_alert import DeviceAlert
+from stack.consumers import caught_up
 from stack.platform import City, Platform
-from stack.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -42,12 +42,7 @@ async def tell(town: Platform, *alerts: DeviceAlert) -> None:
     jetstream = town.bus.jetstream()
     for one in alerts:
         await jetstream.publish(subjects.device("alert", one.dev_eui), msgspec.json.encode(one))
-
-    async def settled() -> bool:
-        info = await jetstream.consumer_info("DEVICES", "occupancy_engine")
-        return not info.num_pending and not info.num_ack_pending
-
-    await eventually(settled)
+    await caught_up(town.bus, "DEVICES", "occupancy_engine")
 
 
 async def stored(town: Platform, eui: str) -> list[tuple[datetime, datetime | None]]:

@@ -8,6 +8,7 @@ import pytest
 from parking_contracts import subjects
 from parking_contracts.device import DeviceFact, DeviceJoined, DeviceLocated, DeviceLogged, DeviceStatus
 from parking_contracts.errors import Refusal
+from stack.consumers import caught_up
 from stack.platform import APPLICATION, NOON, Platform
 from stack.waiting import eventually
 
@@ -30,12 +31,7 @@ async def tell(town: Platform, name: str, event: DeviceFact | bytes, eui: str) -
     jetstream = town.bus.jetstream()
     body = event if isinstance(event, bytes) else msgspec.json.encode(event)
     await jetstream.publish(subjects.device(name, eui), body)
-
-    async def settled() -> bool:
-        info = await jetstream.consumer_info("DEVICES", "occupancy_engine")
-        return not info.num_pending and not info.num_ack_pending
-
-    await eventually(settled)
+    await caught_up(town.bus, "DEVICES", "occupancy_engine")
 
 
 async def device(town: Platform, eui: str):

@@ -9,8 +9,8 @@ import pytest
 from parking_contracts import subjects
 from parking_contracts.device_commands import BindApplication, UnbindApplication
 from parking_contracts.network import DeviceSynced, GatewaySynced
+from stack.consumers import caught_up
 from stack.platform import APPLICATION, City, Platform
-from stack.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -31,13 +31,7 @@ def listed(town: Platform, eui: str, **changes) -> DeviceSynced:
 
 
 async def settled(town: Platform) -> None:
-    jetstream = town.bus.jetstream()
-
-    async def all_taken() -> bool:
-        info = await jetstream.consumer_info("DEVICES", "occupancy_engine")
-        return not info.num_pending and not info.num_ack_pending
-
-    await eventually(all_taken, 20)
+    await caught_up(town.bus, "DEVICES", "occupancy_engine", 20)
 
 
 async def sync(town: Platform, *facts: DeviceSynced) -> None:
