@@ -1,4 +1,4 @@
-"""JetStream consuming for the uplink path: whatever has arrived is one batch, acknowledged message by message.
+"""JetStream consuming in batches: whatever has arrived is one batch, acknowledged message by message.
 
 Requests are renewed before they run dry, so the server never waits for us; a batch is what came while the last one
 was worked on. A request that the server ended, forgot or lost with the connection is made again, which also cures a

@@ -10,14 +10,14 @@ from stack.waiting import eventually
 
 
 @pytest.fixture(params=["reservation_service", "downlink_dispatcher"])
-def bare_service(request) -> str:
+def quiet_service(request) -> str:
     return request.param
 
 
 async def test_it_is_ready_in_its_own_role_and_ends_on_sigterm(
-    run_service: RunService, bare_service: str, service_env: dict[str, str]
+    run_service: RunService, quiet_service: str, service_env: dict[str, str]
 ):
-    service = await run_service(bare_service, service_env)
+    service = await run_service(quiet_service, service_env)
     async with http_client(base_url=service.url) as client:
         health = (await client.get("/health")).json()
         metrics = (await client.get("/metrics")).text
@@ -28,23 +28,23 @@ async def test_it_is_ready_in_its_own_role_and_ends_on_sigterm(
 
 
 async def test_without_nats_it_lives_says_so_and_still_ends_on_sigterm(
-    run_service: RunService, bare_service: str, service_env: dict[str, str], free_port
+    run_service: RunService, quiet_service: str, service_env: dict[str, str], free_port
 ):
     env = {**service_env, "PARKSTREAM_NATS_URL": f"nats://127.0.0.1:{free_port()}"}
-    service = await run_service(bare_service, env, ready=False)
+    service = await run_service(quiet_service, env, ready=False)
     problems = await eventually(lambda: unready(service.url))
     assert problems == {"nats": "nats: not connected yet, trying"}
     assert service.stop() == 0
 
 
 async def test_without_a_database_it_says_so(
-    run_service: RunService, bare_service: str, nats_account: NatsAccount, free_port
+    run_service: RunService, quiet_service: str, nats_account: NatsAccount, free_port
 ):
     env = {
         "PARKSTREAM_NATS_URL": nats_account.url,
         "PARKSTREAM_DATABASE_URL": f"postgresql://nobody:nothing@127.0.0.1:{free_port()}/none",
     }
-    service = await run_service(bare_service, env, ready=False)
+    service = await run_service(quiet_service, env, ready=False)
     problems = await eventually(lambda: unready(service.url))
     assert problems["database"].startswith("database: ")
 
