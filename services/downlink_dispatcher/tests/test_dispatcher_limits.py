@@ -53,6 +53,27 @@ async def test_a_tenants_limit_holds_over_all_its_gateways_and_is_no_others_trou
     assert untouched == 10
 
 
+async def test_a_display_with_a_long_queue_lets_others_of_its_gateway_have_their_turn(street: Street):
+    (busy, its_space), (other, others_space) = await street.displays(2)
+    async with street.sending(RecordingNetwork()):
+        await street.wish(its_space, others_space)
+        await street.settled()
+    await heard_by(street, "shared", busy, other)
+    await street.sql.execute(
+        "UPDATE downlink.displays SET desired_at = now() - interval '1 day' WHERE dev_eui = $1", busy
+    )
+    await street.sql.execute("INSERT INTO downlink.token_buckets VALUES ('gateway:shared', 0, now())")
+    for number in range(8):
+        await street.queue(busy, bytes([number]), f_port=99)
+    network = RecordingNetwork()
+    async with street.sending(network, rules(limits=Limits(120, PLENTY))):
+        await street.show(others_space, "occupied")
+        await eventually(lambda: network.sent_to(other) == [RED])
+        assert len(network.sent_to(busy)) < 4
+        await street.settled()
+    assert len(network.sent_to(busy)) == 8
+
+
 async def test_replicas_send_each_display_its_state_once(street: Street):
     pairs = await street.displays(150)
     networks = [RecordingNetwork() for _ in range(3)]

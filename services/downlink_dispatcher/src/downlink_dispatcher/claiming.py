@@ -133,7 +133,11 @@ async def _pay(
 
 
 def _waits_since(one: _Chosen) -> datetime:
-    return one.display.desired_at or one.display.created_at
+    """Since when a display has not had its turn, so that one to which much is sent does not always come first."""
+    display = one.display
+    if one.waiting is not None and one.waiting.is_custom:
+        return display.due_at or display.created_at
+    return max(display.desired_at or display.created_at, display.sent_at or display.created_at)
 
 
 async def _with_rows(
