@@ -10,7 +10,7 @@ import pytest
 
 from downlink_dispatcher.domain.buckets import Limits
 from downlink_dispatcher.network.transport import DeviceDeniedError, EnqueueFailedError, Item, NetworkAwayError
-from downlink_dispatcher.sending import outcome_of
+from downlink_dispatcher.sending import BROKEN, outcome_of
 from parking_contracts import subjects
 from parking_contracts.device_alert import DeviceAlert
 from parking_contracts.errors import DeadLetter
@@ -107,6 +107,11 @@ async def test_many_that_are_denied_at_once_do_not_come_back_at_once():
     assert max(pauses) - min(pauses) > timedelta(seconds=20)
 
 
+@pytest.mark.parametrize("error", [ConnectionRefusedError(111, "10.0.0.7:5432"), KeyError("10.0.0.7:5432")])
+async def test_a_tenant_reads_nothing_of_the_platforms_inside(error: Exception):
+    assert "10.0.0.7" not in outcome_of(error).reason
+
+
 def denying(dev_eui: str) -> Callable[[Item], None]:
     def deny(item: Item) -> None:
         if item.dev_eui == dev_eui:
@@ -176,7 +181,7 @@ async def test_a_fault_of_our_own_is_a_failed_attempt_of_that_downlink_alone(str
         await eventually(lambda: street.has_status(broken, "failed"))
         await eventually(lambda: street.is_sent(sound))
     (command,) = await street.commands(broken)
-    assert command["last_error"] == "KeyError('a mistake')"
+    assert command["last_error"] == BROKEN
 
 
 async def test_a_slow_one_holds_up_no_other(street: Street):

@@ -34,6 +34,9 @@ POLL_SECONDS = 1.0
 RETRY_SECONDS = 1.0
 DENIED = timedelta(seconds=60)
 LONGEST_PAUSE_SECONDS = 5.0
+# A tenant reads these beside his downlink; what exactly is wrong is the operator's to know, and in the log.
+POSTPONED = "the platform cannot look up where this goes; it waits until it can"
+BROKEN = "the platform could not hand this over: an error of its own, which its log explains"
 # Nobody waits for a record: what comes back within this is one transaction.
 GATHER_SECONDS = 0.02
 
@@ -226,6 +229,7 @@ def outcome_of(failure: Exception) -> Outcome:
         case EnqueueFailedError(is_at_server=is_at_server):
             return Refused(str(failure), is_at_server)
         case failure if isinstance(failure, DATABASE_AWAY):
-            return Waits(f"the database is away: {failure!r}", timedelta(seconds=RETRY_SECONDS), is_at_server=True)
+            log.warning("sending_postponed", error=repr(failure))
+            return Waits(POSTPONED, timedelta(seconds=RETRY_SECONDS), is_at_server=True)
     log.error("transport_failed", exc_info=failure)
-    return Refused(repr(failure), is_at_server=True)
+    return Refused(BROKEN, is_at_server=True)
