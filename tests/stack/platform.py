@@ -31,6 +31,7 @@ from parking_contracts.space_commands import CreateSite, CreateSpace
 from parking_contracts.uplink import Reception, Tick, UplinkReceived
 from parkstream.embedded import child
 from parkstream.streams import apply_streams
+from stack.consumers import has_caught_up
 from stack.redelivery import redeliver_after
 from stack.replicas import make_service
 from stack.servers import fresh_database
@@ -139,13 +140,9 @@ class Platform:
         )
         return [(row["arrived_at"], row["departed_at"]) for row in rows]
 
-    async def unhandled_uplinks(self) -> int:
-        """Messages that the engine has not acknowledged yet."""
-        info = await self.bus.jetstream().consumer_info("UPLINKS", "occupancy_engine")
-        return (info.num_pending or 0) + (info.num_ack_pending or 0)
-
     async def idle(self) -> bool:
-        return await self.unhandled_uplinks() == 0
+        """Whether the engine has acknowledged every uplink."""
+        return await has_caught_up(self.bus, "UPLINKS", "occupancy_engine")
 
     async def redeliver_after(self, seconds: float) -> None:
         """What a killed engine held, or a killed NATS forgot to be acknowledged, comes again sooner than in 30 s."""

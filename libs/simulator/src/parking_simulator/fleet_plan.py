@@ -16,7 +16,6 @@ from parking_simulator.rendering import NAMESPACE, Application
 from parking_simulator.sensors import SENSORS, SensorModel
 
 EUI_PREFIX: Final = "5a"  # locally administered: belongs to no maker
-METRES_PER_DEGREE: Final = 111_320.0
 
 
 def parse_mix(text: str) -> dict[str, float]:
