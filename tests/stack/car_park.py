@@ -25,6 +25,7 @@ from parking_contracts.errors import Accepted, Refusal, Reply
 from parking_contracts.reservation_commands import CreateReservation
 from parking_contracts.streams import RESERVATIONS, SPACES
 from parkstream.embedded import child
+from stack.consumers import has_caught_up
 from stack.platform import City, Platform
 from stack.replicas import make_service
 from stack.service_process import Service
@@ -117,15 +118,13 @@ class Lot:
         """Wait until everything told so far has been heard: events flow one way round, so one look in order will do."""
 
         async def all_heard() -> bool:
-            jetstream = self.town.bus.jetstream()
             for outbox, stream, consumer in (
                 ("reservation.outbox", RESERVATIONS.name, "occupancy_engine"),
                 ("occupancy.outbox", SPACES.name, "reservation_service"),
             ):
                 if await self.town.rows(f"SELECT FROM {outbox} LIMIT 1"):
                     return False
-                info = await jetstream.consumer_info(stream, consumer)
-                if info.num_pending or info.num_ack_pending:
+                if not await has_caught_up(self.town.bus, stream, consumer):
                     return False
             return True
 
