@@ -42,6 +42,7 @@ from parking_contracts import subjects
 from parking_contracts.space import Layer, SpaceState, SpaceStateChanged
 from parking_contracts.streams import SPACES
 from parkstream.streams import apply_streams
+from stack.consumers import has_caught_up
 from stack.servers import fresh_database
 from stack.signposts import LIGHT, Signs
 from stack.waiting import eventually
@@ -108,8 +109,6 @@ class Street:
     signs: Signs
     pool: Pool
     bus: Client
-    # The place in SPACES of what was told last: a consumer counts what waits for it a little after the publisher hears.
-    told_last: int = 0
 
     @property
     def sql(self) -> asyncpg.Connection:
@@ -154,7 +153,7 @@ class Street:
             version=version,
         )
         subject = subjects.space(self.signs.tenant_id, space_id, "state_changed")
-        self.told_last = (await self.bus.jetstream().publish(subject, msgspec.json.encode(event))).seq
+        await self.bus.jetstream().publish(subject, msgspec.json.encode(event))
 
     async def wish(self, *spaces: UUID) -> None:
         """Look anew at the displays of these spaces, at once."""
@@ -229,8 +228,7 @@ class Street:
 
     async def is_settled(self) -> bool:
         """Whether every event was heard, and every display of this tenant has been sent what it should show."""
-        info = await self.bus.jetstream().consumer_info(SPACES.name, SERVICE)
-        if info.ack_floor is None or info.ack_floor.stream_seq < self.told_last:
+        if not await has_caught_up(self.bus, SPACES.name, SERVICE):
             return False
         return not await self.sql.fetchval(
             "SELECT count(*) FROM downlink.displays WHERE tenant_id = $1 AND (due_at IS NOT NULL OR claim IS NOT NULL)",
