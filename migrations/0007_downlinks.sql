@@ -73,7 +73,6 @@ CREATE TABLE downlink.displays (
     PRIMARY KEY (tenant_id, dev_eui)
 ) WITH (fillfactor = 70);
 CREATE INDEX displays_due ON downlink.displays (due_at) WHERE due_at IS NOT NULL;
-CREATE INDEX displays_by_eui ON downlink.displays (dev_eui);
 CREATE INDEX displays_of_space ON downlink.displays (tenant_id, space_id) WHERE space_id IS NOT NULL;
 
 -- Every command and what became of it. A free-form command (`custom`) waits here in its device's order (by id); a
@@ -114,14 +113,14 @@ CREATE TABLE downlink.downlinks (
 -- The only index of open commands alone: with a second one, the planner without statistics may go through them all to
 -- find those of one display. They are few, so the sweep finds what has expired here too.
 CREATE INDEX downlinks_open ON downlink.downlinks (tenant_id, dev_eui, id) WHERE ended_at IS NULL;
-CREATE INDEX downlinks_by_queue_item ON downlink.downlinks (queue_item_id) WHERE queue_item_id IS NOT NULL;
 CREATE INDEX downlinks_newest ON downlink.downlinks (tenant_id, created_at DESC, id DESC);
 CREATE INDEX downlinks_of_device ON downlink.downlinks (tenant_id, dev_eui, created_at DESC, id DESC);
 CREATE INDEX downlinks_of_space ON downlink.downlinks (tenant_id, space_id, created_at DESC)
     WHERE space_id IS NOT NULL;
 CREATE INDEX downlinks_old ON downlink.downlinks USING brin (created_at);
 
--- The history of each command, append-only.
+-- The history of each command, append-only. No foreign key: each step would look its command up and lock it, and the
+-- dispatcher alone writes both.
 CREATE TABLE downlink.downlink_steps (
     tenant_id   uuid NOT NULL,
     downlink_id uuid NOT NULL,
@@ -129,8 +128,7 @@ CREATE TABLE downlink.downlink_steps (
     at          timestamptz NOT NULL,
     status      text NOT NULL,
     detail      text NOT NULL DEFAULT '',
-    PRIMARY KEY (tenant_id, downlink_id, n),
-    FOREIGN KEY (tenant_id, downlink_id) REFERENCES downlink.downlinks (tenant_id, id) ON DELETE CASCADE
+    PRIMARY KEY (tenant_id, downlink_id, n)
 );
 
 -- Tokens, shared by all replicas: `gateway:<gatewayId>` and `tenant:<id>`. Full when there is no row.

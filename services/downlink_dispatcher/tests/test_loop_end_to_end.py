@@ -72,10 +72,10 @@ class LitStreet:
             await self.town.rows("SELECT * FROM downlink.downlinks WHERE dev_eui = $1 ORDER BY id", display_eui)
         )
 
-    async def became(self, display_eui: str, status: str) -> None:
+    async def became(self, display_eui: str, status: str, payload: bytes | None = None) -> None:
         async def is_so() -> bool:
             commands = await self.commands(display_eui)
-            return bool(commands) and commands[-1]["status"] == status
+            return bool(commands) and commands[-1]["status"] == status and payload in {None, commands[-1]["payload"]}
 
         await eventually(is_so, 10, message=f"the last command of {display_eui} is {status}")
 
@@ -176,10 +176,11 @@ async def test_a_display_that_joins_again_is_right_again_within_seconds(lit: Lit
 
 async def test_a_downlink_that_was_lost_on_air_is_made_good_by_the_next_report(lit: LitStreet):
     display = lit.double.displays[LIGHTS[3]]
-    display.lose_next()
+    display.lose_next(100)
     await lit.occupied(LIGHTS[3])
-    await lit.became(LIGHTS[3], "transmitted")
+    await lit.became(LIGHTS[3], "transmitted", bytes.fromhex("ff0000ff00"))
     assert display.shows == GREEN
+    display.lose_next(0)
     display.report()
     assert await lit.shows(LIGHTS[3], RED) < WITHIN_SECONDS
 

@@ -24,6 +24,9 @@ def bench(
     rate: Annotated[float, typer.Option(min=1, help="Changes per second.")] = 200.0,
     seconds: Annotated[float, typer.Option(min=1, help="How long each run lasts.")] = 20.0,
     converging: Annotated[int, typer.Option(min=0, help="Displays told at once at the default limits; 0: none.")] = 300,
+    mosquitto: Annotated[
+        bool, typer.Option("--mosquitto", help="Mosquitto as the broker, as beside ChirpStack.")
+    ] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write every run's figures here as well.")] = None,
 ) -> None:
     """Measure the time from a sensor's uplink to the downlink that ChirpStack queues for the space's display.
@@ -35,7 +38,9 @@ def bench(
     if json_file is not None and not json_file.parent.is_dir():
         console.print(f"--json: {json_file.parent} is no directory.", style="red", markup=False, soft_wrap=True)
         raise typer.Exit(2)
-    question = Question(runs=runs, displays=displays, rate=rate, seconds=seconds, converging=converging)
+    question = Question(
+        runs=runs, displays=displays, rate=rate, seconds=seconds, converging=converging, mosquitto=mosquitto
+    )
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             report = runner.run(measure(question, console))

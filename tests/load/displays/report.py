@@ -27,6 +27,7 @@ class Question:
     rate: float
     seconds: float
     converging: int
+    mosquitto: bool = False
 
 
 @dataclass
@@ -87,8 +88,9 @@ class Report:
                 f"At the shipped limits, {asked.converging:,} spaces changing at once: half of the displays were told "
                 f"after {half:.1f} s, all after {everybody:.1f} s, with {self.converging_downlinks:,} downlinks."
             )
+        broker = "Mosquitto" if asked.mosquitto else "embedded MQTT listener"
         console.print(
             f"{asked.runs} runs of {asked.seconds:g} s at {asked.rate:g} changes/s over {asked.displays:,} displays on "
-            f"{machine()}; publisher and ChirpStack double included.",
+            f"{machine()}; {broker}, publisher and ChirpStack double included.",
             style="dim",
         )

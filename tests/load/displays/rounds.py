@@ -21,7 +21,6 @@ from load.running_platform import RunningPlatform, running_platform
 from load.street import RUN, Street, TimedMessage
 from parking_simulator.chirpstack import ChirpStackDouble
 from parking_simulator.chirpstack.city_network import network_of_city
-from parking_simulator.city import DISPLAY_MIX
 from parking_simulator.fleet_plan import application_id
 from parking_simulator.publisher import Publisher
 from parking_simulator.rendering import Application
@@ -35,6 +34,8 @@ RAISED = {
     "PARKSTREAM_DOWNLINKS_PER_MINUTE_PER_GATEWAY": "1000000",
     "PARKSTREAM_DOWNLINKS_PER_MINUTE_PER_TENANT": "1000000",
 }
+# Lights and signs that speak by themselves, not after every downlink.
+MIX = {"busylight": 0.8, "heltec": 0.2}
 REST_SECONDS = 900.0
 TOKENS_SECONDS = 60.0
 POLL_SECONDS = 0.2
@@ -81,7 +82,7 @@ class Stage:
 async def measure(question: Question, console: Console) -> Report:
     """Everything."""
     report = Report(question)
-    async with _stage(question.displays, RAISED, console) as stage:
+    async with _stage(question.displays, RAISED, console, mosquitto=question.mosquitto) as stage:
         await _changes(stage, question, WARM_UP_SECONDS)
         for number in range(1, question.runs + 1):
             before = look_at(stage.platform.processes)
@@ -90,21 +91,25 @@ async def measure(question: Question, console: Console) -> Report:
             report.add(told, downlinks, cpu, changes)
             console.print(f"run {number} of {question.runs} done", style="dim")
     if question.converging:
-        async with _stage(question.converging, {}, console) as stage:
+        async with _stage(question.converging, {}, console, mosquitto=question.mosquitto) as stage:
             await _converge(stage, report)
     return report
 
 
 @asynccontextmanager
-async def _stage(displays: int, settings: Mapping[str, str], console: Console) -> AsyncIterator[Stage]:
+async def _stage(
+    displays: int, settings: Mapping[str, str], console: Console, *, mosquitto: bool
+) -> AsyncIterator[Stage]:
     """A platform whose displays all show what they should."""
-    street = Street(displays, displays=DISPLAY_MIX)
+    street = Street(displays, displays=MIX)
     network = network_of_city(street.city, Application(id=application_id(RUN), name=f"parkstream-{RUN}"))
     port, token = ports.free_port(), "bench"
     chirpstack = {"PARKSTREAM_CHIRPSTACK_URL": f"http://127.0.0.1:{port}", "PARKSTREAM_CHIRPSTACK_TOKEN": token}
     with console.status("starting the platform") as status:
-        async with running_platform(mosquitto=False, settings={**chirpstack, **settings}) as platform:
-            double = ChirpStackDouble(network, mqtt=platform.connections.mqtt_url, token=token, port=port)
+        async with running_platform(mosquitto=mosquitto, settings={**chirpstack, **settings}) as platform:
+            double = ChirpStackDouble(
+                network, mqtt=platform.connections.mqtt_url, mqtt_version=platform.mqtt_version, token=token, port=port
+            )
             database = await connect_database(platform.connections.database_url)
             async with double:
                 status.stop()

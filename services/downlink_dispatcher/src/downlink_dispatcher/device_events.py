@@ -70,7 +70,7 @@ class DeviceEvents:
         return Feedback(
             displays,
             tenants,
-            by_item=await store.commands_of_items(connection, items) if items else [],
+            by_item=await store.commands_of_items(connection, keys, items) if items else [],
             unrecorded=await store.commands_unrecorded(connection, keys) if items else [],
             states=await store.states_sent(connection, keys),
             codecs=self._registry.displays,

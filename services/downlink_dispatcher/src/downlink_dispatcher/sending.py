@@ -168,7 +168,7 @@ class Sender:
     async def _enqueue(self, claim: Claim) -> Handed:
         if claim.row.tried_at is not None and (found := await self._transport.find(claim.item)) is not None:
             async with self._pool.acquire() as connection:
-                is_another = await is_known_item(connection, found)
+                is_another = await is_known_item(connection, claim.display.key, found)
             if not is_another:
                 return Handed(found, is_adopted=True)
         return Handed(await self._transport.enqueue(claim.item))

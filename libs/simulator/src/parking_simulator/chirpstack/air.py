@@ -80,8 +80,8 @@ class DisplayOnAir:
         self._send(self.model.report())
 
     def lose_next(self, count: int = 1) -> None:
-        """Do not hear the next downlinks: the gateway sends them, and they are lost on air."""
-        self._to_lose += count
+        """Do not hear the next `count` downlinks: the gateway sends them, and they are lost on air. 0: hear all."""
+        self._to_lose = count
 
     def tamper(self, shown: Any) -> None:
         """Make it show something that nobody ordered."""

@@ -66,6 +66,7 @@ class CommandRow(msgspec.Struct, kw_only=True):
         return self.transmitted_at or self.acknowledged_at
 
 
+LAST_FEW = 20
 COMMAND_COLUMNS = ", ".join(CommandRow.__struct_fields__)
 
 
@@ -81,10 +82,29 @@ async def tenants_of(connection: Connection, applications: Collection[Applicatio
     return {(row["source"], row["application_id"]): row["tenant_id"] for row in rows}
 
 
-async def commands_of_items(connection: Connection, items: Collection[str]) -> list[CommandRow]:
-    """The commands that are these items of the network server's queue."""
+async def commands_of_items(
+    connection: Connection, keys: Sequence[DisplayKey], items: Collection[str]
+) -> list[CommandRow]:
+    """The commands of these displays that are these items of the network server's queue.
+
+    Of those that have ended, each display's last few are looked at: an index of items would cost every downlink two
+    writes to all the others.
+    """
     rows = await connection.fetch(
-        f"SELECT {COMMAND_COLUMNS} FROM downlink.downlinks WHERE queue_item_id = ANY($1::text[])",  # noqa: S608
+        f"""
+        SELECT c.* FROM unnest($1::uuid[], $2::text[]) AS k (tenant_id, dev_eui)
+        CROSS JOIN LATERAL (
+            SELECT {COMMAND_COLUMNS} FROM downlink.downlinks
+            WHERE tenant_id = k.tenant_id AND dev_eui = k.dev_eui AND ended_at IS NULL AND queue_item_id = ANY($3)
+            UNION ALL
+            SELECT {COMMAND_COLUMNS} FROM (
+                SELECT {COMMAND_COLUMNS} FROM downlink.downlinks
+                WHERE tenant_id = k.tenant_id AND dev_eui = k.dev_eui
+                ORDER BY created_at DESC, id DESC LIMIT {LAST_FEW}
+            ) last WHERE ended_at IS NOT NULL AND queue_item_id = ANY($3)
+        ) c
+        """,  # noqa: S608  constants of this module
+        *columns(keys),
         list(items),
     )
     return [read_command(row) for row in rows]

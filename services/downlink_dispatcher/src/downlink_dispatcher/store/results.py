@@ -46,10 +46,19 @@ class DisplayResult(msgspec.Struct, frozen=True, kw_only=True):
     has_failed: bool | None = None
 
 
-async def is_known_item(connection: Connection, queue_item_id: str) -> bool:
-    """Whether an item of the network server's queue is a command that was recorded."""
+async def is_known_item(connection: Connection, display: DisplayKey, queue_item_id: str) -> bool:
+    """Whether an item that waits at the network server is a command of the display that was recorded."""
     found: bool = await connection.fetchval(
-        "SELECT EXISTS (SELECT FROM downlink.downlinks WHERE queue_item_id = $1)", queue_item_id
+        """
+        SELECT EXISTS (
+            SELECT FROM (
+                SELECT queue_item_id FROM downlink.downlinks WHERE tenant_id = $1 AND dev_eui = $2
+                ORDER BY created_at DESC, id DESC LIMIT 500
+            ) last WHERE queue_item_id = $3
+        )
+        """,
+        *display,
+        queue_item_id,
     )
     return found
 

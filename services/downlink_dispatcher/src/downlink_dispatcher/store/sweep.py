@@ -124,21 +124,28 @@ async def displays_at_rest(connection: Connection, given_up_for: timedelta, limi
 
 async def prune_commands(connection: Connection, keep: timedelta, limit: int) -> int:
     """Delete the oldest ended commands, with their histories; how many."""
-    status = await connection.execute(
+    pruned: int = await connection.fetchval(
         """
-        DELETE FROM downlink.downlinks c USING (
-            SELECT tenant_id, id FROM downlink.downlinks
-            WHERE created_at < now() - $1::interval AND ended_at IS NOT NULL LIMIT $2
-        ) old
-        WHERE c.tenant_id = old.tenant_id AND c.id = old.id
+        WITH gone AS (
+            DELETE FROM downlink.downlinks c USING (
+                SELECT tenant_id, id FROM downlink.downlinks
+                WHERE created_at < now() - $1::interval AND ended_at IS NOT NULL LIMIT $2
+            ) old
+            WHERE c.tenant_id = old.tenant_id AND c.id = old.id
+            RETURNING c.tenant_id, c.id
+        ), steps AS (
+            DELETE FROM downlink.downlink_steps s USING gone
+            WHERE s.tenant_id = gone.tenant_id AND s.downlink_id = gone.id
+        )
+        SELECT count(*) FROM gone
         """,
         keep,
         limit,
     )
-    return int(status.rpartition(" ")[2])
+    return pruned
 
 
 async def prune_answers(connection: Connection, keep: timedelta) -> None:
     """Delete answers that nobody will ask for again, and buckets that have long been full: none is as good."""
     await connection.execute("DELETE FROM downlink.inbox WHERE answered_at < now() - $1::interval", keep)
-    await connection.execute("DELETE FROM downlink.token_buckets WHERE filled_at < now() - interval '1 hour'")
+    await connection.execute("DELETE FROM downlink.token_buckets WHERE filled_at < now() - interval '1 day'")
