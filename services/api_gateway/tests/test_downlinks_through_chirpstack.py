@@ -76,6 +76,7 @@ async def town(postgres_server: Any, migrated_template: str, nats_pool: Any) -> 
                 "PARKSTREAM_CHIRPSTACK_TOKEN": double.token,
                 "PARKSTREAM_CHIRPSTACK_SYNC_SECONDS": "1",
                 "PARKSTREAM_DISPLAY_SPACING_SECONDS": "0.05",
+                "PARKSTREAM_DISPLAY_SWEEP_SECONDS": "1",
                 "PARKSTREAM_BOOTSTRAP_API_KEY": KEY,
             }
             logs = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="parkstream-town-")))
