@@ -38,7 +38,7 @@ LONGEST_PAUSE_SECONDS = 5.0
 POSTPONED = "the platform cannot look up where this goes; it waits until it can"
 BROKEN = "the platform could not hand this over: an error of its own, which its log explains"
 # Nobody waits for a record: what comes back within this is one transaction.
-GATHER_SECONDS = 0.02
+GATHER_SECONDS = 0.05
 
 
 class Sender:

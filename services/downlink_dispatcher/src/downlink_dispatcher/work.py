@@ -31,7 +31,7 @@ BACKLOG_SECONDS = 5.0
 # Batches begin at least so far apart: one of ten costs little more than one of one. What a change waits for is short;
 # nobody waits for the record of what was on air.
 SPACES_LINGER_SECONDS = 0.01
-DEVICES_LINGER_SECONDS = 0.1
+DEVICES_LINGER_SECONDS = 0.25
 
 
 class Work:

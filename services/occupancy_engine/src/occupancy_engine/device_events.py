@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from nats.aio.client import Client
 
 # Nobody waits for these: batches of many cost little more than of one.
-LINGER_SECONDS = 0.1
+LINGER_SECONDS = 0.25
 Event = Said | DeviceSynced | DeviceAlert
 READ_HERE: dict[str, type[Event]] = {
     "status": DeviceStatus,
