@@ -84,7 +84,7 @@ async def test_a_thousand_changes_of_one_space_cost_at_most_the_buckets_worth_an
     display, space = await street.display()
     await street.wish(space)
     await street.sql.execute("UPDATE downlink.displays SET gateway_id = 'aa' WHERE dev_eui = $1", display)
-    network, per_minute = RecordingNetwork(), 30.0
+    network, per_minute = RecordingNetwork(), 10.0
     began = time.monotonic()
     async with street.sending(network, rules(limits=Limits(per_minute, 100.0), spacing=timedelta(0))):
         states = itertools.cycle(("occupied", "free", "reserved", "maintenance"))
