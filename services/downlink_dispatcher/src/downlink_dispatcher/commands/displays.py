@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from downlink_dispatcher.commands import refusals
 from downlink_dispatcher.commands.target import Targets, read_eui
 from downlink_dispatcher.domain.policy import orders_for_count
 from downlink_dispatcher.store import commands as store
@@ -12,6 +11,7 @@ from downlink_dispatcher.store import counters
 from downlink_dispatcher.store.displays import lock_display, wake
 from downlink_dispatcher.wishing import Wishing
 from parking_chassis.postgres import Connection
+from parking_chassis.refusals import invalid, not_found
 from parking_codecs.codec import CodecError
 from parking_contracts.command import Command
 from parking_contracts.downlink import DisplayView
@@ -32,7 +32,7 @@ class DisplayCommands:
         if isinstance(dev_eui, Refusal):
             return dev_eui
         if await lock_display(connection, command.tenant_id, dev_eui) is None:
-            return refusals.not_found("display", dev_eui)
+            return not_found("display", dev_eui)
         await store.forget_shown(connection, command.tenant_id, dev_eui)
         await wake(connection)
         return await _answer(connection, command, dev_eui)
@@ -45,11 +45,11 @@ class DisplayCommands:
             return target
         dev_eui = target.device.dev_eui
         if not await counters.has_site(connection, tenant_id, body.site_id):
-            return refusals.not_found("site", body.site_id)
+            return not_found("site", body.site_id)
         try:
             orders_for_count(target.codec, 0)
         except CodecError as error:
-            return refusals.invalid("dev_eui", str(error))
+            return invalid("dev_eui", str(error))
         await counters.set_counter(connection, tenant_id, dev_eui, body.site_id, body.zone)
         await self._wishing.wish_for_counters(connection, [(tenant_id, body.site_id)])
         return await _answer(connection, command, dev_eui)
@@ -61,11 +61,11 @@ class DisplayCommands:
             return dev_eui
         await lock_display(connection, command.tenant_id, dev_eui)
         if not await counters.remove_counter(connection, command.tenant_id, dev_eui):
-            return refusals.not_found("counter on the display", dev_eui)
+            return not_found("counter on the display", dev_eui)
         await self._wishing.wish_for_displays(connection, [(command.tenant_id, dev_eui)])
         return await _answer(connection, command, dev_eui)
 
 
 async def _answer(connection: Connection, command: Command[Any], dev_eui: str) -> DisplayView | Refusal:
     view = await store.view_display(connection, command.tenant_id, dev_eui)
-    return view or refusals.not_found("display", dev_eui)
+    return view or not_found("display", dev_eui)

@@ -13,6 +13,7 @@ from downlink_dispatcher.store import commands as store
 from downlink_dispatcher.store.displays import lock_display, wake
 from downlink_dispatcher.store.downlinks import add_step
 from parking_chassis.postgres import Connection
+from parking_chassis.refusals import invalid, not_found
 from parking_contracts.command import Command
 from parking_contracts.downlink import DownlinkStatus, DownlinkView
 from parking_contracts.downlink_commands import CancelDownlink, RetryDownlink, SendDownlink
@@ -37,7 +38,7 @@ class DownlinkCommands:
             return target
         request = read_request(body, target.codec)
         if isinstance(request, Objection):
-            return refusals.invalid(request.field, request.message)
+            return invalid(request.field, request.message)
         ttl = timedelta(seconds=body.ttl_seconds) if body.ttl_seconds else self._ttl
         return await self._queue(
             connection, command, target, request, confirmed=body.confirmed, ttl=ttl, cause=f"command:{command.caller}"
@@ -125,10 +126,10 @@ class DownlinkCommands:
         """The command as it is while its display's row is locked."""
         dev_eui = await store.device_of_downlink(connection, tenant_id, downlink_id)
         if dev_eui is None:
-            return refusals.not_found("downlink", downlink_id)
+            return not_found("downlink", downlink_id)
         await lock_display(connection, tenant_id, dev_eui)
         return await self._answer(connection, tenant_id, downlink_id)
 
     async def _answer(self, connection: Connection, tenant_id: UUID, downlink_id: UUID) -> DownlinkView | Refusal:
         view = await store.view_downlink(connection, tenant_id, downlink_id)
-        return view or refusals.not_found("downlink", downlink_id)
+        return view or not_found("downlink", downlink_id)

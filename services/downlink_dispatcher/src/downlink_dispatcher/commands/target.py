@@ -12,6 +12,7 @@ from downlink_dispatcher.commands import refusals
 from downlink_dispatcher.domain.policy import choose_codec
 from downlink_dispatcher.store import commands as store
 from parking_chassis.postgres import Connection
+from parking_chassis.refusals import invalid, not_found
 from parking_codecs.display import DisplayCodec
 from parking_codecs.registry import Registry
 from parking_contracts.device import parse_eui
@@ -45,7 +46,7 @@ class Targets:
             return dev_eui
         device = await store.find_device(connection, tenant_id, dev_eui)
         if device is None:
-            return refusals.not_found("device", dev_eui)
+            return not_found("device", dev_eui)
         codec = choose_codec(self._registry, msgspec.structs.asdict(device))
         if codec is None:
             return refusals.no_display(dev_eui, sorted(self._registry.displays))
@@ -66,4 +67,4 @@ def read_eui(text: str) -> str | Refusal:
     try:
         return parse_eui(text)
     except ValueError as error:
-        return refusals.invalid("dev_eui", str(error))
+        return invalid("dev_eui", str(error))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from occupancy_engine.commands.refusals import not_found
 from occupancy_engine.store import alerts
 from parking_chassis.postgres import Connection
+from parking_chassis.refusals import not_found
 from parking_contracts.alert import AlertView
 from parking_contracts.alert_commands import AcknowledgeAlert
 from parking_contracts.command import Command

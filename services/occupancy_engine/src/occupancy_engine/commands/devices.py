@@ -8,13 +8,14 @@ import asyncpg
 import msgspec
 
 from occupancy_engine.commands import spaces
-from occupancy_engine.commands.refusals import invalid, not_found, read_eui
+from occupancy_engine.commands.refusals import read_eui
 from occupancy_engine.decoders import Decoders
 from occupancy_engine.orphans import take_in_orphans
 from occupancy_engine.redecoding import redecode
 from occupancy_engine.store import device_nouns
 from occupancy_engine.store.devices import add_devices
 from parking_chassis.postgres import Connection
+from parking_chassis.refusals import invalid, not_found
 from parking_codecs.object_mapping import ObjectMapping
 from parking_contracts.command import Command
 from parking_contracts.device_commands import (

@@ -15,10 +15,10 @@ from occupancy_engine.commands.importing.asking import Asker, Change, Done, Rows
 from occupancy_engine.commands.importing.devices import DeviceRows
 from occupancy_engine.commands.importing.sites import SiteRows
 from occupancy_engine.commands.importing.spaces import SpaceRows
-from occupancy_engine.commands.refusals import invalid
 from occupancy_engine.domain.cells import CellError, read_cells
 from occupancy_engine.store import imports
 from parking_chassis.postgres import Connection
+from parking_chassis.refusals import invalid
 from parking_contracts.command import Command
 from parking_contracts.errors import ErrorCode, Refusal
 from parking_contracts.import_commands import COLUMNS, ApplyImport, Imported, ImportKind, ImportRow, RowFate

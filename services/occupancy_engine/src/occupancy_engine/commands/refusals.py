@@ -7,6 +7,7 @@ from typing import Any
 
 import asyncpg
 
+from parking_chassis.refusals import invalid
 from parking_contracts.device import parse_eui
 from parking_contracts.errors import ErrorCode, Refusal
 
@@ -18,16 +19,6 @@ _TAKEN = {
     "spaces_pkey": ("id", "this id is taken"),
     "sites_pkey": ("id", "this id is taken"),
 }
-
-
-def invalid(field: str, message: str) -> Refusal:
-    """A value that cannot be right."""
-    return Refusal(code=ErrorCode.VALIDATION_ERROR, message=f"{field}: {message}", details={"field": field})
-
-
-def not_found(noun: str, key: Any) -> Refusal:
-    """No such thing, or none of this tenant's: nobody learns which."""
-    return Refusal(code=ErrorCode.RECORD_NOT_FOUND, message=f"there is no {noun} {key}", details={noun: str(key)})
 
 
 def overtaken(noun: str, key: Any) -> Refusal:

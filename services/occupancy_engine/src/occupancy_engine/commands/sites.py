@@ -7,9 +7,10 @@ import zoneinfo
 import asyncpg
 import msgspec
 
-from occupancy_engine.commands.refusals import invalid, lopsided, moved_on, not_found, taken
+from occupancy_engine.commands.refusals import lopsided, moved_on, taken
 from occupancy_engine.store import sites
 from parking_chassis.postgres import Connection
+from parking_chassis.refusals import invalid, not_found
 from parking_contracts.command import Command
 from parking_contracts.errors import ErrorCode, Refusal
 from parking_contracts.space_commands import CreateSite, DeleteSite, SiteView, UpdateSite

@@ -8,13 +8,14 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from occupancy_engine.commands.refusals import invalid, lopsided, moved_on, not_found, overtaken, read_eui, taken
+from occupancy_engine.commands.refusals import lopsided, moved_on, overtaken, read_eui, taken
 from occupancy_engine.domain.layers import Layers, Override, may_request, resolve
 from occupancy_engine.domain.showing import Cause, Space, show
 from occupancy_engine.sensing import sensor_layer
 from occupancy_engine.store import sensors, sites, space_nouns
 from occupancy_engine.store import spaces as space_rows
 from parking_chassis.postgres import Connection
+from parking_chassis.refusals import invalid, not_found
 from parking_contracts.command import Command
 from parking_contracts.errors import ErrorCode, Refusal
 from parking_contracts.space import SpaceState, SpaceView

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from parking_chassis.postgres import Connection
+from parking_chassis.refusals import invalid, not_found
 from parking_contracts.command import Command
 from parking_contracts.errors import Refusal
 from parking_contracts.reservation import ReservationCreated
@@ -36,7 +37,7 @@ class BookingCommands:
         """Book one space."""
         body, now = command.body, datetime.now(UTC)
         if error := time_error(body.starts_at, body.ends_at, now, self._rules):
-            return refusals.invalid(error.field, error.message)
+            return invalid(error.field, error.message)
         await lock_space(connection, command.tenant_id, body.space_id)
         return await self._book(connection, command, body.space_id, body, now)
 
@@ -44,9 +45,9 @@ class BookingCommands:
         """Book whichever space is free: first one that nobody is about to book, else wait for those that are."""
         body, now = command.body, datetime.now(UTC)
         if error := time_error(body.starts_at, body.ends_at, now, self._rules):
-            return refusals.invalid(error.field, error.message)
+            return invalid(error.field, error.message)
         if not await places.has_site(connection, command.tenant_id, body.site_id):
-            return refusals.not_found("site", body.site_id)
+            return not_found("site", body.site_id)
         soon = body.starts_at <= now + self._rules.lead
         # Every round that fails has seen its candidates taken, so the rounds end with one of them or with none left.
         for take_lock in itertools.chain([try_lock_space], itertools.repeat(lock_space)):
@@ -85,7 +86,7 @@ class BookingCommands:
             return refusals.taken(conflicts)
         place = await places.find(connection, tenant_id, space_id)
         if place is None or place.is_deleted:
-            return refusals.not_found("space", space_id)
+            return not_found("space", space_id)
         if reason := objection(place, booking.starts_at):
             return refusals.unfit(reason)
         made = await reservations.insert(connection, command, space_id, booking, now)
@@ -103,10 +104,10 @@ class BookingCommands:
         """Whether this space could be booked then, and what stands against it."""
         body, now = command.body, datetime.now(UTC)
         if error := end_error(body.starts_at, body.ends_at, now):
-            return refusals.invalid(error.field, error.message)
+            return invalid(error.field, error.message)
         place = await places.find(connection, command.tenant_id, body.space_id)
         if place is None or place.is_deleted:
-            return refusals.not_found("space", body.space_id)
+            return not_found("space", body.space_id)
         times = body.starts_at, body.ends_at
         conflicts = await reservations.conflicts(connection, command.tenant_id, body.space_id, *times)
         error = time_error(*times, now, self._rules)

@@ -13,6 +13,7 @@ from uuid import UUID
 from msgspec import UNSET
 
 from parking_chassis.postgres import Connection
+from parking_chassis.refusals import invalid, not_found
 from parking_contracts.command import Command
 from parking_contracts.errors import Refusal
 from parking_contracts.reservation_commands import CancelReservation, CheckIn, ReservationView, UpdateReservation
@@ -90,7 +91,7 @@ class ChangingCommands:
         tenant_id = command.tenant_id
         seen = await reservations.view(connection, tenant_id, reservation_id)
         if seen is None:
-            return refusals.not_found("reservation", reservation_id)
+            return not_found("reservation", reservation_id)
         await lock_space(connection, tenant_id, seen.space_id)
         current = await reservations.view(connection, tenant_id, reservation_id) or seen
         if if_version is not None and if_version != current.version:
@@ -112,7 +113,7 @@ class ChangingCommands:
         times = starts_at, ends_at
         error = time_error(*times, now, self._rules) if starts_elsewhere else end_error(*times, now)
         if error is not None:
-            return refusals.invalid(error.field, error.message)
+            return invalid(error.field, error.message)
         conflicts = await reservations.conflicts(connection, one.tenant_id, one.space_id, *times, besides=one.id)
         if conflicts:
             return refusals.taken(conflicts)
@@ -122,4 +123,4 @@ class ChangingCommands:
 
     async def _answer(self, connection: Connection, one: Reservation) -> ReservationView | Refusal:
         shown = await reservations.view(connection, one.tenant_id, one.id)
-        return shown if shown is not None else refusals.not_found("reservation", one.id)
+        return shown if shown is not None else not_found("reservation", one.id)

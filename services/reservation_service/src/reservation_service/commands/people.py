@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from parking_chassis.postgres import Connection
+from parking_chassis.refusals import invalid
 from parking_contracts.command import Command
 from parking_contracts.errors import Refusal
 from parking_contracts.reservation_commands import Erased, ErasePerson, ExportPerson, PersonalData
-from reservation_service.commands import refusals
 from reservation_service.store import people
 
 
@@ -31,4 +31,4 @@ async def erase(connection: Connection, command: Command[ErasePerson]) -> Erased
 
 
 def _nobody() -> Refusal:
-    return refusals.invalid("email", "name the person by e-mail, by phone, or by both")
+    return invalid("email", "name the person by e-mail, by phone, or by both")

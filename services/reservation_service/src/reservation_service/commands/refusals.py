@@ -12,16 +12,6 @@ from parking_contracts.reservation import ReservationStatus
 from parking_contracts.reservation_commands import Conflict
 
 
-def invalid(field: str, message: str) -> Refusal:
-    """A value that cannot be right."""
-    return Refusal(code=ErrorCode.VALIDATION_ERROR, message=f"{field}: {message}", details={"field": field})
-
-
-def not_found(noun: str, key: UUID) -> Refusal:
-    """No such thing, or none of this tenant's: nobody learns which."""
-    return Refusal(code=ErrorCode.RECORD_NOT_FOUND, message=f"there is no {noun} {key}", details={noun: str(key)})
-
-
 def taken(conflicts: list[Conflict]) -> Refusal:
     """Somebody else has the space then."""
     return Refusal(

@@ -12,8 +12,8 @@ from typing import Any, Literal, Protocol, TypeVar
 
 import msgspec
 
-from occupancy_engine.commands.refusals import invalid
 from parking_chassis.postgres import Connection
+from parking_chassis.refusals import invalid
 from parking_contracts.command import Command, CommandBody
 from parking_contracts.errors import Refusal
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from occupancy_engine.commands.devices import DeviceCommands
 from occupancy_engine.commands.importing.asking import Asker, Change, Done, Values
-from occupancy_engine.commands.refusals import invalid
 from occupancy_engine.store import imports
 from occupancy_engine.store.devices import lock_devices
+from parking_chassis.refusals import invalid
 from parking_contracts.device_commands import RegisterDevice
 from parking_contracts.errors import Refusal
 

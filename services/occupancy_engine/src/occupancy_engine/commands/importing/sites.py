@@ -8,8 +8,8 @@ from uuid import UUID
 
 from occupancy_engine.commands import sites
 from occupancy_engine.commands.importing.asking import Asker, Change, Done, Values, differing
-from occupancy_engine.commands.refusals import invalid
 from occupancy_engine.store import imports
+from parking_chassis.refusals import invalid
 from parking_contracts.errors import ErrorCode, Refusal
 from parking_contracts.space_commands import CreateSite, SiteView, UpdateSite
 

@@ -9,10 +9,10 @@ from uuid import UUID
 from occupancy_engine.commands import spaces
 from occupancy_engine.commands.importing.asking import Asker, Change, Done, Values, differing
 from occupancy_engine.commands.importing.sites import KnownSites
-from occupancy_engine.commands.refusals import invalid, not_found
 from occupancy_engine.store import imports
 from occupancy_engine.store.devices import lock_devices
 from occupancy_engine.store.spaces import lock_spaces
+from parking_chassis.refusals import invalid, not_found
 from parking_contracts.errors import Refusal
 from parking_contracts.space import SpaceView
 from parking_contracts.space_commands import CreateSpace, UpdateSpace
