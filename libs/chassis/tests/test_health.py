@@ -87,3 +87,11 @@ async def test_a_taken_port_is_a_clear_error(health: Health, http: httpx.AsyncCl
     with pytest.raises(OSError, match="is the port taken"):
         async with serve_health(health, settings):
             pass
+
+
+async def test_what_has_not_appeared_yet_keeps_it_unready(health: Health):
+    health.await_checks("nats", "commands")
+
+    health.add_check("nats", well)
+
+    assert await health.problems() == {"commands": "not connected yet, trying"}

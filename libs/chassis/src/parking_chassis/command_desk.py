@@ -8,6 +8,7 @@ waiting and can ask again; so is anything unexpected, which goes to the log whol
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -15,6 +16,8 @@ import asyncpg
 import msgspec
 import structlog
 from faststream.nats import NatsBroker, NatsMessage
+from nats.errors import Error as NatsError
+from prometheus_client import Counter
 
 from parking_chassis.dead_letters import UNREADABLE
 from parking_chassis.inbox import answer_once
@@ -29,18 +32,19 @@ AT_ONCE = 8  # of each command, per process; what they wait for is the database
 
 Act = Callable[[Connection, Command[Any]], Awaitable[Any]]
 """Does one command inside the caller's transaction; answers a result to encode, or a Refusal, which undoes it."""
-OnAnswer = Callable[[str, str], None]
-"""Told the command's name and its outcome: `accepted`, or the refusal's code."""
 
 
 class CommandDesk:
-    """Answers the commands of one owner; replicas share them as one queue."""
+    """Answers the commands of one owner; replicas share them as one queue.
 
-    def __init__(self, pool: Pool, *, schema: str, request_role: str, on_answer: OnAnswer) -> None:
+    `answered` counts them by name and outcome: `accepted`, or the refusal's code.
+    """
+
+    def __init__(self, pool: Pool, *, service: str, schema: str, answered: Counter) -> None:
         self._pool = pool
-        self._request_role = request_role
+        self._request_role = f"{service}_request"
         self._schema = schema
-        self._on_answer = on_answer
+        self._answered = answered
 
     def open(self, broker: NatsBroker, commands: Mapping[type[CommandBody], Act]) -> None:
         """Subscribe every command: what it carries, and what does it."""
@@ -53,7 +57,7 @@ class CommandDesk:
 
         async def answer(request: bytes) -> bytes:
             reply = await self._answer(name, decode, act, request)
-            self._on_answer(name, reply.code if isinstance(reply, Refusal) else "accepted")
+            self._answered.labels(name, reply.code if isinstance(reply, Refusal) else "accepted").inc()
             return msgspec.json.encode(reply)
 
         return answer
@@ -98,6 +102,22 @@ async def raw_body(message: NatsMessage) -> bytes:
 def command_broker(nats_url: str) -> NatsBroker:
     """A broker that heals itself, not started yet."""
     return NatsBroker(nats_url, max_reconnect_attempts=-1, reconnect_time_wait=1, logger=None)
+
+
+async def serve_commands(nats_url: str, desk: CommandDesk, commands: Mapping[type[CommandBody], Act]) -> NatsBroker:
+    """Open the desk on a connection of its own; the broker, to be stopped."""
+    broker = command_broker(nats_url)
+    desk.open(broker, commands)
+    await start_heard(broker)
+    return broker
+
+
+async def start_heard(broker: NatsBroker) -> None:
+    """Start, and wait until the server has every subscription: whoever asks from now on is heard."""
+    connection = await broker.connect()
+    await broker.start()
+    with contextlib.suppress(NatsError):  # away again already: it subscribes anew when it is back
+        await connection.flush(timeout=2)
 
 
 def broker_check(broker: NatsBroker) -> Callable[[], Awaitable[str | None]]:

@@ -42,6 +42,11 @@ class Health:
         """A dependency without which the service cannot work."""
         self._checks[name] = check
 
+    def await_checks(self, *names: str) -> None:
+        """Dependencies that have not appeared yet: unready until each has a check of its own."""
+        for name in names:
+            self._checks[name] = _not_connected_yet
+
     def add_warning(self, name: str, check: Check) -> None:
         """Something that makes the service poorer, but not unready."""
         self._degraded[name] = check
@@ -88,6 +93,10 @@ class Health:
 
     async def _metrics(self, _request: Request) -> Response:
         return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _not_connected_yet() -> str | None:
+    return "not connected yet, trying"
 
 
 async def _failing(checks: Mapping[str, Check]) -> dict[str, str]:

@@ -84,11 +84,6 @@ async def connect_nats_unless(stop: asyncio.Event, url: str, *, name: str) -> Cl
             task.cancel()
 
 
-async def not_connected_yet() -> str | None:
-    """The health check of a service whose NATS has not appeared yet."""
-    return "nats: not connected yet, trying"
-
-
 def nats_check(client: Client) -> Callable[[], Awaitable[str | None]]:
     """A health check: what is wrong with the connection, or None."""
 

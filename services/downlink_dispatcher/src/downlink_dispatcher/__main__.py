@@ -18,7 +18,7 @@ from downlink_dispatcher.work import Work
 from parking_chassis.command_desk import broker_check
 from parking_chassis.health import Health, serve_health
 from parking_chassis.logs import configure_logs
-from parking_chassis.nats_connection import connect_nats_unless, nats_check, not_connected_yet
+from parking_chassis.nats_connection import connect_nats_unless, nats_check
 from parking_chassis.outbox import OutboxRelay
 from parking_chassis.postgres import database_check, open_pool
 from parking_chassis.process import run_service, running
@@ -32,7 +32,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     sending = await open_pool(settings, role=SERVICE, **BY_INDEX, **UNSYNCED)
     health = Health(SERVICE, version("downlink-dispatcher"))
     health.add_check("database", lambda: database_check(pool))
-    health.add_check("nats", not_connected_yet)
+    health.await_checks("nats", "commands")
     health.add_warning("codecs", wishing.complaints)
     async with serve_health(health, settings), open_network(settings, pool) as network:
         health.add_warning("chirpstack", network.check)

@@ -20,7 +20,7 @@ from parking_chassis.clock import every
 from parking_chassis.command_desk import broker_check
 from parking_chassis.health import Health, serve_health
 from parking_chassis.logs import configure_logs
-from parking_chassis.nats_connection import connect_nats_unless, nats_check, not_connected_yet
+from parking_chassis.nats_connection import connect_nats_unless, nats_check
 from parking_chassis.outbox import OutboxRelay
 from parking_chassis.postgres import database_check, open_pool
 from parking_chassis.process import run_service, running
@@ -36,7 +36,7 @@ async def serve(settings: EngineSettings, stop: asyncio.Event) -> None:
     pool = await open_pool(settings, role=SERVICE)
     health = Health(SERVICE, version("occupancy-engine"))
     health.add_check("database", lambda: database_check(pool))
-    health.add_check("nats", not_connected_yet)
+    health.await_checks("nats", "commands")
     health.add_warning("codecs", decoders.complaints)
     async with serve_health(health, settings):
         nats = await connect_nats_unless(stop, settings.nats_url, name=SERVICE)

@@ -13,7 +13,7 @@ from occupancy_engine.commands.desk import open_desk
 from occupancy_engine.decoders import Decoders
 from occupancy_engine.reservations import read_reservation, take_reservation
 from occupancy_engine.settings import EngineSettings
-from parking_chassis.command_desk import command_broker, raw_body
+from parking_chassis.command_desk import command_broker, raw_body, start_heard
 from parking_chassis.postgres import Pool
 from parking_chassis.subscriber import Settler
 from parking_contracts.streams import RESERVATIONS, Stream
@@ -41,7 +41,7 @@ async def open_broker(
 
         await settler.settle(message, handle)
 
-    await broker.start()
+    await start_heard(broker)
     return broker
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from parking_chassis.health import Health, serve_health
 from parking_chassis.logs import configure_logs
-from parking_chassis.nats_connection import connect_nats_unless, not_connected_yet
+from parking_chassis.nats_connection import connect_nats_unless
 from parking_chassis.process import run_service, running
 from uplink_ingestor.ingest import SERVICE
 from uplink_ingestor.service import Ingestor
@@ -24,7 +24,7 @@ async def serve(settings: IngestorSettings, stop: asyncio.Event) -> None:
         return ingestor.stats() if ingestor is not None else {}
 
     health = Health(SERVICE, version("uplink-ingestor"), stats=stats)
-    health.add_check("nats", not_connected_yet)
+    health.await_checks("nats")
     async with serve_health(health, settings):
         nats = await connect_nats_unless(stop, settings.nats_url, name=SERVICE)
         if nats is None:

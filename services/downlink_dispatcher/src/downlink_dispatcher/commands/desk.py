@@ -14,7 +14,7 @@ from downlink_dispatcher.commands.policies import PolicyCommands
 from downlink_dispatcher.commands.target import Targets
 from downlink_dispatcher.settings import Settings
 from downlink_dispatcher.wishing import Wishing
-from parking_chassis.command_desk import Act, CommandDesk, command_broker
+from parking_chassis.command_desk import Act, CommandDesk, serve_commands
 from parking_chassis.postgres import Pool
 from parking_contracts import downlink_commands
 from parking_contracts.command import CommandBody
@@ -45,13 +45,5 @@ def command_table(settings: Settings, wishing: Wishing) -> dict[type[CommandBody
 
 async def open_desk(settings: Settings, pool: Pool, wishing: Wishing) -> NatsBroker:
     """Subscribe them all, on a connection of their own."""
-    desk = CommandDesk(
-        pool,
-        schema=SCHEMA,
-        request_role=f"{SERVICE}_request",
-        on_answer=lambda name, outcome: metrics.COMMANDS.labels(name, outcome).inc(),
-    )
-    broker = command_broker(settings.nats_url)
-    desk.open(broker, command_table(settings, wishing))
-    await broker.start()
-    return broker
+    desk = CommandDesk(pool, service=SERVICE, schema=SCHEMA, answered=metrics.COMMANDS)
+    return await serve_commands(settings.nats_url, desk, command_table(settings, wishing))

@@ -39,10 +39,5 @@ def command_table(decoders: Decoders) -> dict[type[CommandBody], Act]:
 
 def open_desk(broker: NatsBroker, pool: Pool, decoders: Decoders) -> None:
     """Subscribe them all."""
-    desk = CommandDesk(
-        pool,
-        schema=SCHEMA,
-        request_role=f"{SERVICE}_request",
-        on_answer=lambda name, outcome: metrics.COMMANDS.labels(name, outcome).inc(),
-    )
+    desk = CommandDesk(pool, service=SERVICE, schema=SCHEMA, answered=metrics.COMMANDS)
     desk.open(broker, command_table(decoders))

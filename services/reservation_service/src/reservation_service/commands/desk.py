@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from faststream.nats import NatsBroker
 
-from parking_chassis.command_desk import Act, CommandDesk, command_broker
+from parking_chassis.command_desk import Act, CommandDesk, serve_commands
 from parking_chassis.postgres import Pool
 from parking_contracts import reservation_commands
 from parking_contracts.command import CommandBody
@@ -35,13 +35,5 @@ def command_table(rules: Rules, clock: Clock) -> dict[type[CommandBody], Act]:
 
 async def open_desk(settings: Settings, pool: Pool, rules: Rules, clock: Clock) -> NatsBroker:
     """Subscribe them all, on a connection of their own."""
-    desk = CommandDesk(
-        pool,
-        schema=SCHEMA,
-        request_role=f"{SERVICE}_request",
-        on_answer=lambda name, outcome: metrics.COMMANDS.labels(name, outcome).inc(),
-    )
-    broker = command_broker(settings.nats_url)
-    desk.open(broker, command_table(rules, clock))
-    await broker.start()
-    return broker
+    desk = CommandDesk(pool, service=SERVICE, schema=SCHEMA, answered=metrics.COMMANDS)
+    return await serve_commands(settings.nats_url, desk, command_table(rules, clock))
