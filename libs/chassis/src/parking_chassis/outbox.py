@@ -18,7 +18,7 @@ import msgspec
 import structlog
 
 from parking_chassis.isolation import failure_of
-from parking_chassis.postgres import DATABASE_AWAY, Connection, Pool
+from parking_chassis.postgres import DATABASE_AWAY, Connection, Pool, listening
 from parking_chassis.windowed_publisher import Publication, WindowedPublisher
 from parking_contracts import subjects
 from parking_contracts.streams import stream_of
@@ -91,21 +91,15 @@ class OutboxRelay:
                 return
             # A deletion lost in a crash only publishes again under the same id: it need not wait for the disk.
             await connection.execute("SET synchronous_commit = off")
-            channel = f"{self._schema}_outbox"
-            await connection.add_listener(channel, self._on_notify)
-            self.is_relaying = True
-            log.info("outbox_relay_started", schema=self._schema)
-            try:
+            async with listening(connection, f"{self._schema}_outbox", self._on_notify):
+                self.is_relaying = True
+                log.info("outbox_relay_started", schema=self._schema)
                 while True:
                     if await self._relay_batch(connection) < BATCH:
                         with contextlib.suppress(TimeoutError):
                             async with asyncio.timeout(POLL_SECONDS):
                                 await self._wake.wait()
                     self._wake.clear()
-            finally:
-                with contextlib.suppress(*DATABASE_AWAY):
-                    await connection.remove_listener(channel, self._on_notify)
-                    await connection.reset()
 
     async def _relay_batch(self, connection: Connection) -> int:
         rows = await connection.fetch(

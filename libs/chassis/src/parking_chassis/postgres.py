@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -63,6 +65,18 @@ async def open_pool(settings: DatabaseSettings, *, role: str, **server_settings:
         },
     )
     return await pool
+
+
+@contextlib.asynccontextmanager
+async def listening(connection: Connection, channel: str, on_notify: Callable[..., None]) -> AsyncIterator[None]:
+    """Call `on_notify` for every NOTIFY of a channel while the block runs; then the connection is as it was."""
+    await connection.add_listener(channel, on_notify)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(*DATABASE_AWAY):
+            await connection.remove_listener(channel, on_notify)
+            await connection.reset()
 
 
 async def act_for(

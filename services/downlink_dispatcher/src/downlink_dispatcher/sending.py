@@ -26,7 +26,7 @@ from downlink_dispatcher.recording import Handed, Outcome, Refused, Waits, recor
 from downlink_dispatcher.store.displays import CHANNEL, ask
 from downlink_dispatcher.store.results import is_known_item
 from parking_chassis.isolation import failure_of
-from parking_chassis.postgres import DATABASE_AWAY, Pool
+from parking_chassis.postgres import DATABASE_AWAY, Pool, listening
 
 log = structlog.get_logger()
 
@@ -85,17 +85,11 @@ class Sender:
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _listen(self) -> None:
-        async with self._pool.acquire() as connection:
-            await connection.add_listener(CHANNEL, self._on_notify)
-            try:
-                while True:
-                    await ask(connection)
-                    self._due.set()
-                    await asyncio.sleep(POLL_SECONDS)
-            finally:
-                with contextlib.suppress(*DATABASE_AWAY):
-                    await connection.remove_listener(CHANNEL, self._on_notify)
-                    await connection.reset()
+        async with self._pool.acquire() as connection, listening(connection, CHANNEL, self._on_notify):
+            while True:
+                await ask(connection)
+                self._due.set()
+                await asyncio.sleep(POLL_SECONDS)
 
     def _on_notify(self, *_: object) -> None:
         self._due.set()

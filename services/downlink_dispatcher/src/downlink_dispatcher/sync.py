@@ -29,7 +29,7 @@ from downlink_dispatcher.store import network as store
 from downlink_dispatcher.store.replica_turns import SYNC, end_turn, take_turn
 from parking_chassis.isolation import failure_of
 from parking_chassis.outbox import Event, write_events
-from parking_chassis.postgres import DATABASE_AWAY, Connection, Pool
+from parking_chassis.postgres import DATABASE_AWAY, Connection, Pool, listening
 from parking_contracts import subjects
 from parking_contracts.network import EVENT_TYPES, DeviceSynced, GatewaySynced
 
@@ -75,21 +75,15 @@ class Sync:
             return None  # the database's own check says so
 
     async def _take_turns(self) -> None:
-        async with self._pool.acquire() as connection:
-            await connection.add_listener(store.SYNC_CHANNEL, self._on_notify)
-            try:
-                while True:
-                    self._wake.clear()
-                    async with self._turn(connection) as began_at:
-                        if began_at is not None:
-                            await self._run_round(began_at)
-                    with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(LOOK_SECONDS):
-                            await self._wake.wait()
-            finally:
-                with contextlib.suppress(*DATABASE_AWAY):
-                    await connection.remove_listener(store.SYNC_CHANNEL, self._on_notify)
-                    await connection.reset()
+        async with self._pool.acquire() as connection, listening(connection, store.SYNC_CHANNEL, self._on_notify):
+            while True:
+                self._wake.clear()
+                async with self._turn(connection) as began_at:
+                    if began_at is not None:
+                        await self._run_round(began_at)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK_SECONDS):
+                        await self._wake.wait()
 
     @contextlib.asynccontextmanager
     async def _turn(self, connection: Connection) -> AsyncIterator[datetime | None]:
