@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, get_args
 
 import asyncpg
 from fastapi import Depends, Query
@@ -25,12 +25,11 @@ from api_gateway.lorawan_gateways.models import (
     LorawanGatewayStats,
 )
 from parking_chassis.postgres import Connection
-from parking_contracts.downlink import DownlinkStatus
+from parking_contracts.downlink import DisplayTruth, DownlinkStatus
 from parking_contracts.network import GatewayState
 
 router = NounRouter(prefix="/api/v6/gateways", tags=["gateways"])
 ORDER = sort_by(queries.SORT_COLUMNS, default="name", tie="gateway_id")
-TRUTHS = ("idle", "waiting", "sent", "confirmed", "wrong")
 
 
 @router.get("", responses=READ)
@@ -65,7 +64,9 @@ async def show_gateway_stats(caller: GatewaysReader, database: Database, gateway
     times = await queries.time_to_air(database, caller.tenant_id, gateway_id)
     return LorawanGatewayStats(
         **{name: row[name] for name in LorawanGatewayStats.model_fields.keys() & row.keys()},
-        displays=DisplayCounts(total=sum(displays.values()), **{truth: displays.get(truth, 0) for truth in TRUTHS}),
+        displays=DisplayCounts(
+            total=sum(displays.values()), **{truth: displays.get(truth, 0) for truth in get_args(DisplayTruth)}
+        ),
         downlinks_24h=DownlinkCounts(
             total=sum(downlinks.values()), **{status: downlinks.get(status, 0) for status in DownlinkStatus}, **times
         ),

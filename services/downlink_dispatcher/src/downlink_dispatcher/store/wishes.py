@@ -188,16 +188,5 @@ async def reword_wishes(connection: Connection, wishes: Sequence[Wish]) -> None:
 
 
 def _written(wishes: Sequence[Wish]) -> list[list[object]]:
-    columns = (
-        "tenant_id",
-        "dev_eui",
-        "codec",
-        "space_id",
-        "space_version",
-        "desired",
-        "command",
-        "f_port",
-        "payload",
-        "cause",
-    )
-    return [[getattr(wish, column) for wish in wishes] for column in columns]
+    """A column for each field, in the order in which both statements name them."""
+    return [[getattr(wish, name) for wish in wishes] for name in Wish.__struct_fields__]
