@@ -19,7 +19,12 @@ from pydantic_settings import BaseSettings
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = ROOT / "config" / "parkstream.toml"
 SERVICES = sorted(path.parent.name for path in (ROOT / "services").glob("*/pyproject.toml"))
-SHARED = {"ServiceSettings": "every_service", "DatabaseSettings": "database"}
+SHARED = {
+    "NatsSettings": "nats",
+    "MqttSettings": "mqtt",
+    "ServiceSettings": "every_service",
+    "DatabaseSettings": "database",
+}
 MODULES = {"parking_chassis": SHARED, **{name: {} for name in [*SERVICES, "parkstream"]}}
 
 

@@ -12,7 +12,7 @@ from pydantic import Field, SecretStr, field_validator
 from downlink_dispatcher.domain.buckets import Limits
 from downlink_dispatcher.domain.retries import Retries
 from downlink_dispatcher.domain.rules import SendingRules
-from parking_chassis.settings import DatabaseSettings, ServiceSettings
+from parking_chassis.settings import DatabaseSettings, MqttSettings, ServiceSettings
 
 
 class LimitSettings(ServiceSettings):
@@ -68,7 +68,7 @@ class TruthSettings(LimitSettings):
     )
 
 
-class NetworkSettings(TruthSettings):
+class NetworkSettings(TruthSettings, MqttSettings):
     """Where the network server is, and how downlinks reach it."""
 
     source: str = Field(
@@ -89,17 +89,9 @@ class NetworkSettings(TruthSettings):
     chirpstack_sync_seconds: float = Field(
         default=300.0, gt=0, description="how often devices and LoRaWAN gateways are asked for"
     )
-    mqtt_url: str = Field(
-        default="mqtt://127.0.0.1:1883", description="MQTT broker for downlinks by MQTT, as the ingestor has it"
-    )
-    mqtt_protocol: Literal["5", "3.1.1"] = Field(default="5", description="protocol version, as the ingestor has it")
-    mqtt_topic_prefix: str = Field(default="", description="what stands before application/..., such as eu868/")
     mqtt_marshaler: Literal["json", "protobuf"] = Field(
         default="json", description="how ChirpStack reads commands: as its integration's own `json` setting says"
     )
-    mqtt_tls_ca: Path | None = Field(default=None, description="PEM file of the authority that signed the broker")
-    mqtt_tls_certificate: Path | None = Field(default=None, description="PEM file of our own certificate")
-    mqtt_tls_key: Path | None = Field(default=None, description="PEM file of our certificate's key")
 
     @field_validator("chirpstack_url")
     @classmethod
@@ -110,22 +102,6 @@ class NetworkSettings(TruthSettings):
             raise ValueError("expected http://host:port or https://host[:port], where ChirpStack answers gRPC")
         _ = parts.port  # raises ValueError when it is none
         return url
-
-    @field_validator("mqtt_url")
-    @classmethod
-    def _is_a_broker(cls, url: str) -> str:
-        parts = urlsplit(url)
-        if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname or parts.path not in ("", "/"):
-            raise ValueError("expected mqtt://[user:password@]host[:port] or mqtts://...")
-        _ = parts.port
-        return url
-
-    @field_validator("mqtt_topic_prefix")
-    @classmethod
-    def _ends_with_a_slash(cls, prefix: str) -> str:
-        if any(wildcard in prefix for wildcard in "+#"):
-            raise ValueError("a topic prefix has no wildcards")
-        return prefix if not prefix or prefix.endswith("/") else f"{prefix}/"
 
 
 class Settings(NetworkSettings, DatabaseSettings):

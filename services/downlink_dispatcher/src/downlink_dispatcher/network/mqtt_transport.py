@@ -13,7 +13,6 @@ import contextlib
 import ssl
 import time
 from typing import Any, Literal
-from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
 import aiomqtt
@@ -53,7 +52,7 @@ class MqttTransport:
     def __init__(self, settings: NetworkSettings) -> None:
         self.availability = Availability("mqtt", problem="mqtt: not connected yet")
         self._settings = settings
-        self._tls = tls_of(settings)
+        self._tls = settings.mqtt_tls()
         self._deadline = settings.chirpstack_deadline_seconds
         self._client: aiomqtt.Client | None = None
         self._waiting: dict[int, asyncio.Future[int]] = {}
@@ -190,24 +189,14 @@ def command_of(item: Item, marshaler: Literal["json", "protobuf"]) -> bytes:
     return written
 
 
-def tls_of(settings: NetworkSettings) -> ssl.SSLContext | None:
-    """The TLS context, which reads its files now; None for a plain connection."""
-    if not settings.mqtt_url.startswith("mqtts:"):
-        return None
-    context = ssl.create_default_context(cafile=settings.mqtt_tls_ca)
-    if settings.mqtt_tls_certificate is not None:
-        context.load_cert_chain(settings.mqtt_tls_certificate, settings.mqtt_tls_key)
-    return context
-
-
 def make_client(settings: NetworkSettings, tls: ssl.SSLContext | None) -> aiomqtt.Client:
     """A client of its own for every connection: what an earlier one sent is not sent again behind our back."""
-    parts = urlsplit(settings.mqtt_url)
+    user, password = settings.mqtt_login
     return aiomqtt.Client(
-        parts.hostname or "",
-        parts.port or (8883 if tls is not None else 1883),
-        username=unquote(parts.username) if parts.username else None,
-        password=unquote(parts.password) if parts.password else None,
+        settings.mqtt_host,
+        settings.mqtt_port,
+        username=user,
+        password=password,
         protocol=PROTOCOLS[settings.mqtt_protocol],
         keepalive=KEEPALIVE_SECONDS,
         timeout=CONNECT_SECONDS,
