@@ -167,7 +167,8 @@ def test_second_claim_to_a_name_a_profile_or_a_prefix_is_an_error_and_the_first_
     ]
     by_profile = registry.choose(None, "Bay", "bb")
     assert by_profile is not None
-    assert by_profile.sensor is first
+    assert by_profile.sensor is registry.sensors["acme"]
+    assert vars(registry.sensors["acme"])["codec"] is first
     other = registry.choose(None, "Other", "bb")
     assert other is not None
     assert other.name == "third"

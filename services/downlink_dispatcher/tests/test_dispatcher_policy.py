@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from downlink_dispatcher.domain.display import Display
 from downlink_dispatcher.domain.policy import Shade, choose_codec, default_shade, orders_for_count, orders_for_state
 from downlink_dispatcher.domain.wish import Facts, News, news, wish_of, withdrawn
-from parking_codecs import Downlink, load_registry
+from parking_codecs import CodecFaultError, Downlink, Registry, load_registry
 from parking_codecs.codec import CodecError
 from parking_codecs.generic_rgb import GenericRgb
 from parking_contracts.space import SpaceState
@@ -55,8 +55,10 @@ def test_what_no_network_server_would_take_goes_no_further(made: Downlink):
         def encode(self, command: object) -> Downlink:
             return made
 
-    with pytest.raises(CodecError, match="cannot be sent"):
-        orders_for_state(Careless(name="careless"), "free", default_shade("free"))
+    registry = Registry()
+    registry.add(Careless(name="careless"), "a test")
+    with pytest.raises(CodecFaultError, match="cannot be sent"):
+        orders_for_state(registry.displays["careless"], "free", default_shade("free"))
 
 
 @given(

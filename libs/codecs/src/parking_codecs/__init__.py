@@ -3,7 +3,7 @@
 The public names of the package; each device family lives in a module of its own and is found by its entry point.
 """
 
-from parking_codecs.codec import CodecError, Observation, ObservationKind, Scalar, SensorCodec
+from parking_codecs.codec import CodecError, CodecFaultError, Observation, ObservationKind, Scalar, SensorCodec
 from parking_codecs.display import (
     Colour,
     DisplayCodec,
@@ -26,6 +26,7 @@ from parking_codecs.registry import Choice, Registry, load_registry
 __all__ = [
     "Choice",
     "CodecError",
+    "CodecFaultError",
     "Colour",
     "DisplayCodec",
     "DisplayCommand",

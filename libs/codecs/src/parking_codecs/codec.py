@@ -38,6 +38,13 @@ class CodecError(ValueError):
         super().__init__(f"{detail} ({', '.join(where)})" if where else detail)
 
 
+class CodecFaultError(CodecError):
+    """Not the payload is at fault but the codec: it raised, returned or made what no codec may.
+
+    Another frame or another command may fare better; the codec's author must mend it.
+    """
+
+
 class Observation(msgspec.Struct, frozen=True, kw_only=True):
     """What one frame says about one parking space and the device in it.
 

@@ -14,11 +14,14 @@ from typing import Literal, Protocol
 import msgspec
 
 from parking_codecs.codec import CodecError, Scalar
+from parking_contracts.lorawan import (
+    HIGHEST_APPLICATION_PORT,
+    LONGEST_PAYLOAD_BYTES,
+    LOWEST_APPLICATION_PORT,
+    is_application_port,
+)
 
 DisplayState = Literal["free", "occupied", "reserved", "maintenance", "unknown"]
-
-LONGEST_DOWNLINK_BYTES = 242
-"""No LoRaWAN data rate carries a longer application payload."""
 
 
 class ShowColour(msgspec.Struct, frozen=True, tag_field="command", tag="colour"):
@@ -68,7 +71,7 @@ class SetAutomaticReply(msgspec.Struct, frozen=True, tag_field="command", tag="a
 
 
 class SendRaw(msgspec.Struct, frozen=True, tag_field="command", tag="raw"):
-    """Send these bytes as they are. `f_port` 1-223; None is the codec's own port."""
+    """Send these bytes as they are. `f_port` is one of an application; None is the codec's own port."""
 
     data: str
     encoding: Literal["hex", "base64"] = "hex"
@@ -81,7 +84,7 @@ DisplayCommand = (
 
 
 class Downlink(msgspec.Struct, frozen=True):
-    """What goes to the network server: fPort 1-223 and the application payload."""
+    """What goes to the network server: an application's fPort and the application payload."""
 
     f_port: int
     payload: bytes
@@ -145,14 +148,16 @@ def raw_downlink(command: SendRaw, default_f_port: int) -> Downlink:
             payload = bytes.fromhex(command.data.replace(":", " "))
     except (binascii.Error, ValueError):
         raise CodecError(f"raw payload is not {command.encoding}: {command.data[:40]!r}") from None
-    if not 1 <= len(payload) <= LONGEST_DOWNLINK_BYTES:
+    if not 1 <= len(payload) <= LONGEST_PAYLOAD_BYTES:
         raise CodecError(
-            f"expected 1 to {LONGEST_DOWNLINK_BYTES} bytes of raw payload", f_port=None, length=len(payload)
+            f"expected 1 to {LONGEST_PAYLOAD_BYTES} bytes of raw payload", f_port=None, length=len(payload)
         )
     f_port = default_f_port if command.f_port is None else command.f_port
-    if not 1 <= f_port <= 223:
+    if not is_application_port(f_port):
         # ChirpStack casts the port to eight bits: 257 would arrive on port 1.
-        raise CodecError(f"expected an fPort from 1 to 223, not {f_port}")
+        raise CodecError(
+            f"expected an fPort from {LOWEST_APPLICATION_PORT} to {HIGHEST_APPLICATION_PORT}, not {f_port}"
+        )
     return Downlink(f_port, payload)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from parking_codecs.codec import CodecError
+from parking_contracts.lorawan import HIGHEST_APPLICATION_PORT, LOWEST_APPLICATION_PORT, is_application_port
 
 
 def expect_length(f_port: int, payload: bytes, lengths: Collection[int]) -> None:
@@ -25,8 +26,9 @@ def expect_at_least(f_port: int, payload: bytes, length: int) -> None:
 
 def expect_application_port(f_port: int, payload: bytes) -> None:
     """Raise `CodecError` for a frame that can carry no application data (families that ignore the port)."""
-    if not 1 <= f_port <= 223 or not payload:
-        raise CodecError("expected application data on fPort 1 to 223", f_port=f_port, length=len(payload))
+    if not is_application_port(f_port) or not payload:
+        ports = f"{LOWEST_APPLICATION_PORT} to {HIGHEST_APPLICATION_PORT}"
+        raise CodecError(f"expected application data on fPort {ports}", f_port=f_port, length=len(payload))
 
 
 def unknown_port(f_port: int, payload: bytes, known: str) -> CodecError:

@@ -24,7 +24,7 @@ from parking_codecs.frame import expect_length, unknown_port
 
 
 class GenericRgb(DisplayCodec):
-    """Both directions of a three-byte light on `f_port` (1-223)."""
+    """Both directions of a three-byte light on `f_port`, one of an application."""
 
     def __init__(
         self, f_port: int = 1, name: str = "generic_rgb", profile_names: tuple[str, ...] = ("Generic RGB",)

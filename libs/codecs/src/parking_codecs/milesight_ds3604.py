@@ -135,7 +135,12 @@ class MilesightDs3604(DisplayCodec):
 
 def _write(text: str, line: int) -> Downlink:
     """Text of template 1 on line 1 to 10, and the refresh that makes it seen."""
-    encoded = text.encode("utf-8", "replace")
+    try:
+        encoded = text.encode()
+    except UnicodeEncodeError:
+        raise CodecError(f"no text of Unicode: {text[:40]!r}") from None
+    if b"\0" in encoded:
+        raise CodecError("a text cannot hold the character NUL")
     if not 1 <= len(encoded) <= LONGEST_TEXT_BYTES:
         raise CodecError(f"expected a text of 1 to {LONGEST_TEXT_BYTES} bytes, not {len(encoded)}")
     if not 1 <= line <= _TEXTS:
@@ -170,7 +175,7 @@ def _told(channel: int, kind: int, value: bytes) -> dict[str, Scalar]:
     if (channel, kind) == (0x01, 0x75):
         return {"battery_percent": value[0]}
     if (channel, kind) == (0xFB, 0x01):
-        return {_block(value[0]): value[2:].decode("utf-8", "replace")}
+        return {_block(value[0]): value[2:].decode("utf-8", "replace").replace("\0", "\N{REPLACEMENT CHARACTER}")}
     if (channel, kind) == (0xFA, 0x01):
         return {f"{_block(value[0])}_result": _RESULTS.get(value[1], "unknown")}
     if (channel, kind) == (0xFF, 0x73):

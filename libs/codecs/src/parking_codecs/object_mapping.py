@@ -13,6 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from parking_codecs.codec import CodecError, Observation
+from parking_codecs.possible import CELSIUS, PERCENT, VOLTS, possible
 
 MappedValue = bool | int | float | str
 _LARGEST_EXACT_NUMBER = 2**53
@@ -25,7 +26,8 @@ class ObjectMapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     Paths are dotted keys ("status.occupied"); a number walks into a list ("sensors.0.state"). A value is compared
     as text without case, so "1" also means 1 and 1.0, and true also means "TRUE"; true and 1 stay apart.
-    A frame without the occupied path is refused; a missing battery or temperature is only a missing reading.
+    A frame without the occupied path is refused; a battery or temperature that is missing, or cannot be, is only a
+    missing reading.
     """
 
     occupied_path: str
@@ -70,9 +72,9 @@ class ObjectMapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         return Observation(
             kind="other",
             occupied=occupied,
-            battery_percent=battery if self.battery_unit == "percent" else None,
-            battery_volts=None if self.battery_unit == "percent" else battery,
-            temperature_celsius=temperature,
+            battery_percent=possible(battery, PERCENT) if self.battery_unit == "percent" else None,
+            battery_volts=None if self.battery_unit == "percent" else possible(battery, VOLTS),
+            temperature_celsius=possible(temperature, CELSIUS),
         )
 
     @staticmethod

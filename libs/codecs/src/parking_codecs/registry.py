@@ -3,7 +3,7 @@
 Entry points of the group `parkstream.codecs` come in, from this package and from anybody else's; a `Registry` goes
 out. Each entry point names an object that is a `SensorCodec` or a `DisplayCodec` (an instance, not a class).
 What cannot be used is never fatal and never silent: it becomes a sentence in `Registry.errors`, which `/health` and
-`parkstream doctor` show, and every other codec keeps working.
+`parkstream doctor` show, and every other codec keeps working. Each is given out behind its guard.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any, Literal, cast
 
 from parking_codecs.codec import CodecError, SensorCodec
 from parking_codecs.display import DisplayCodec
+from parking_codecs.guard import GuardedDisplay, GuardedSensor
 
 ENTRY_POINT_GROUP = "parkstream.codecs"
 _OWN_DISTRIBUTION = "parking-codecs"
@@ -74,9 +75,9 @@ class Registry:
             self.errors.append(f"{origin}: a codec named {usable.name!r} is already installed; choose another name")
             return
         if hasattr(codec, "encode"):
-            self.displays[usable.name] = cast("DisplayCodec", codec)
+            self.displays[usable.name] = GuardedDisplay(cast("DisplayCodec", codec))
         else:
-            self.sensors[usable.name] = cast("SensorCodec", codec)
+            self.sensors[usable.name] = GuardedSensor(cast("SensorCodec", codec))
         self._claim("profile name", self._by_profile, usable.profile_names, usable.name, origin)
         self._claim("DevEUI prefix", self._by_prefix, usable.dev_eui_prefixes, usable.name, origin)
 

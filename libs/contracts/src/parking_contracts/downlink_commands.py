@@ -11,6 +11,7 @@ from msgspec import Meta
 from parking_contracts import subjects
 from parking_contracts.command import CommandBody
 from parking_contracts.downlink import DEFAULT_OFF_CENTISECONDS, DEFAULT_ON_CENTISECONDS
+from parking_contracts.lorawan import ApplicationPort
 from parking_contracts.space import SpaceState
 from parking_contracts.space_commands import Zone
 
@@ -20,7 +21,6 @@ COLOUR_PATTERN = r"^[0-9A-Fa-f]{6}$"
 LONGEST_TTL_SECONDS = 7 * 86_400
 Colour = Annotated[str, Meta(pattern=COLOUR_PATTERN)]
 Centiseconds = Annotated[int, Meta(ge=0, le=255)]
-Port = Annotated[int, Meta(ge=1, le=223)]
 
 
 class SendDownlink(CommandBody, frozen=True, kw_only=True):
@@ -34,7 +34,7 @@ class SendDownlink(CommandBody, frozen=True, kw_only=True):
     dev_eui: str
     payload: Annotated[str, Meta(max_length=1000)] | None = None
     encoding: Literal["hex", "base64"] = "hex"
-    f_port: Port | None = None
+    f_port: ApplicationPort | None = None
     command: dict[str, Any] | None = None
     confirmed: bool = False
     ttl_seconds: Annotated[int, Meta(ge=1, le=LONGEST_TTL_SECONDS)] | None = None

@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from api_gateway.http.fields import Body, RequestId, absent
 from parking_contracts.downlink_commands import LONGEST_TTL_SECONDS
+from parking_contracts.lorawan import HIGHEST_APPLICATION_PORT, LOWEST_APPLICATION_PORT
 from parking_contracts.space import SpaceState
 
 # No LoRaWAN data rate carries more; in hex with separators, or base64.
@@ -85,7 +86,11 @@ class NewDownlink(Body):
     )
     encoding: Literal["hex", "base64"] = Field(default="hex", description="of `payload`")
     f_port: int | None = Field(
-        default=None, ge=1, le=223, description="of `payload`; without it the display's own port", examples=[15]
+        default=None,
+        ge=LOWEST_APPLICATION_PORT,
+        le=HIGHEST_APPLICATION_PORT,
+        description="of `payload`; without it the display's own port",
+        examples=[15],
     )
     command: DisplayCommand = absent(description="what the display shall do")
     confirmed: bool = Field(default=False, description="ask the display to acknowledge it")

@@ -11,12 +11,10 @@ from typing import Any
 
 import msgspec
 
-from parking_codecs.codec import CodecError
+from parking_codecs.codec import CodecError, CodecFaultError
 from parking_codecs.display import (
-    LONGEST_DOWNLINK_BYTES,
     DisplayCodec,
     DisplayCommand,
-    Downlink,
     ShowColour,
     ShowCount,
     ShowState,
@@ -85,17 +83,10 @@ def _first_known(codec: DisplayCodec, commands: Iterable[DisplayCommand]) -> Ord
     for command in commands:
         try:
             downlink = codec.encode(command)
+        except CodecFaultError:
+            raise
         except CodecError as error:
             refusal = error
         else:
-            _expect_sendable(codec, downlink)
             return Orders(command, downlink.f_port, downlink.payload)
     raise refusal or CodecError(f"{codec.name} was asked for nothing")
-
-
-def _expect_sendable(codec: DisplayCodec, downlink: Downlink) -> None:
-    """A codec may be anybody's: what no network server would take goes no further."""
-    if not (1 <= downlink.f_port <= 223 and 1 <= len(downlink.payload) <= LONGEST_DOWNLINK_BYTES):
-        raise CodecError(
-            f"{codec.name} made a downlink that cannot be sent", f_port=downlink.f_port, length=len(downlink.payload)
-        )

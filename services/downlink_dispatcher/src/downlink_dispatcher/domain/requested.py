@@ -14,7 +14,7 @@ _TAGS: dict[str, type[Any]] = {str(one.__struct_config__.tag): one for one in Di
 
 
 class Request(msgspec.Struct, frozen=True):
-    """What goes out: fPort 1-223, 1 to 242 bytes, and the command that they were made of, if any."""
+    """What goes out: an fPort and bytes that a codec made, and the command that they were made of, if any."""
 
     f_port: int
     payload: bytes

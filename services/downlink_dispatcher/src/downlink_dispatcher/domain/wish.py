@@ -14,7 +14,7 @@ import msgspec
 
 from downlink_dispatcher.domain.display import Display, DisplayKey
 from downlink_dispatcher.domain.policy import Orders, Shade, orders_for_count, orders_for_state
-from parking_codecs.codec import CodecError
+from parking_codecs.codec import CodecError, CodecFaultError
 from parking_codecs.display import DisplayCodec
 
 
@@ -79,6 +79,8 @@ def wish_of(facts: Facts, codec: DisplayCodec | None, free: int | None, *, reque
         if facts.space_id is not None and facts.state is not None and facts.shade is not None:
             orders = orders_for_state(codec, facts.state, facts.shade, report=request_reports)
             return _showing(facts, codec, orders)
+    except CodecFaultError:
+        raise
     except CodecError:
         # A light cannot count; its owner sees a display that is idle.
         return None

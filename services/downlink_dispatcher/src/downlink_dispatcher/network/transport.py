@@ -14,7 +14,7 @@ import msgspec
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):
-    """A downlink to hand over: fPort 1-223, and bytes. `flush` empties the device's queue first.
+    """A downlink to hand over: an application's fPort, and bytes. `flush` empties the device's queue first.
 
     `application_id` is where the device must be found: the network server sends to any DevEUI that its token covers,
     and must not do so for a tenant who has only written one down.
