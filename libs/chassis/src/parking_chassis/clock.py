@@ -3,31 +3,40 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 
 import structlog
-from prometheus_client import Counter
 
+from parking_chassis import metrics
 from parking_chassis.isolation import failure_of
 from parking_chassis.process import until_stopped
 from parking_chassis.subscriber import DEPENDENCY_AWAY
 
 log = structlog.get_logger()
 
-FAILURES = Counter("parkstream_clock_failures_total", "Rounds of a clock that failed unexpectedly", ["clock"])
 
+async def every(
+    seconds: float, stop: asyncio.Event, work: Callable[[], Awaitable[object]], *, name: str | None = None
+) -> None:
+    """Do `work` again and again until the service stops: what is away is waited for, what fails is told and retried.
 
-async def every(seconds: float, stop: asyncio.Event, work: Callable[[], Awaitable[object]]) -> None:
-    """Do `work` again and again until the service stops: what is away is waited for, what fails is told and retried."""
-    name = getattr(work, "__name__", "clock")
+    Logs and metrics call the clock `name`, or else as `work` is called.
+    """
+    name = name or getattr(work, "__name__", "clock")
+    metrics.CLOCK_PERIOD.labels(name).set(seconds)
+    metrics.CLOCK_ENDED.labels(name).set_to_current_time()
     while not stop.is_set():
-        match await failure_of(work()):
+        began = time.monotonic()
+        failure = await failure_of(work())
+        metrics.CLOCK_SECONDS.labels(name).observe(time.monotonic() - began)
+        match failure:
             case None:
-                pass
+                metrics.CLOCK_ENDED.labels(name).set_to_current_time()
             case failure if isinstance(failure, DEPENDENCY_AWAY):
                 log.warning("clock_postponed", clock=name, error=repr(failure))
             case failure:
-                FAILURES.labels(name).inc()
+                metrics.CLOCK_FAILURES.labels(name).inc()
                 log.error("clock_failed", clock=name, exc_info=failure)
         if await until_stopped(stop, seconds):
             return

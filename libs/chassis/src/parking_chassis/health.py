@@ -21,7 +21,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from parking_chassis import metrics
+from parking_chassis.isolation import failure_of
 from parking_chassis.settings import ServiceSettings
+
+CHECK_SECONDS = 10.0
 
 Check = Callable[[], Awaitable[str | None]]
 Stats = Callable[[], Mapping[str, Any]]
@@ -68,6 +72,18 @@ class Health:
             "checks": checks,
             "stats": dict(self._stats()),
         }
+
+    async def watch(self) -> None:
+        """Ask every check now and then, for ever, so that /metrics tells of them without asking."""
+        while True:
+            await failure_of(self._measure())
+            await asyncio.sleep(CHECK_SECONDS)
+
+    async def _measure(self) -> None:
+        for needed, checks in (("yes", self._checks), ("no", self._degraded)):
+            problems = await _failing(checks)
+            for name in checks:
+                metrics.CHECK_OK.labels(name, needed).set(name not in problems)
 
     def routes(self) -> list[Route]:
         """The four routes, for mounting."""
@@ -155,4 +171,8 @@ async def serve_health(health: Health, settings: ServiceSettings) -> AsyncIterat
     """Serve a service's four routes on its health port."""
     app = Starlette(routes=health.routes())
     async with serve_http(app, settings.health_host, settings.health_port, lifespan="off"):
-        yield
+        watching = asyncio.create_task(health.watch())
+        try:
+            yield
+        finally:
+            watching.cancel()

@@ -1,4 +1,8 @@
-"""A NATS connection that never gives up: it reconnects for ever with jitter, and ends the process if it closes."""
+"""A NATS connection that never gives up: it reconnects for ever with jitter, and ends the process if it closes.
+
+In: one server, or all those of a cluster. When a server goes, another one is tried almost at once, one that has just
+refused us only after the rest.
+"""
 
 from __future__ import annotations
 
@@ -15,15 +19,21 @@ import structlog
 from nats.aio.client import Client, Server
 from nats.errors import Error as NatsError
 
+from parking_chassis import metrics
+
 log = structlog.get_logger()
 
 RECONNECT_SECONDS = (0.1, 2.0)
+# To a server of a cluster that has not failed us: short, and still not all clients in the same instant.
+NEXT_SERVER_SECONDS = (0.02, 0.2)
 # Between attempts until the first connection, which nats-py makes without asking for a server.
 FIRST_ATTEMPTS_SECONDS = (0.3, 1.0)
+# Two pings without an answer: the connection goes nowhere any more, and another one is made.
+PING_SECONDS = 5
 
 
-async def connect_nats(url: str, *, name: str) -> Client:
-    """Connect, waiting for as long as it takes for the server to appear.
+async def connect_nats(urls: str, *, name: str) -> Client:
+    """Connect to one of the servers (several: separated by commas), waiting for as long as it takes.
 
     A connection that is closed for good (never by us: credentials revoked, protocol error) ends the process with
     SIGTERM, so that whoever supervises it starts it afresh.
@@ -46,19 +56,20 @@ async def connect_nats(url: str, *, name: str) -> Client:
             os.kill(os.getpid(), signal.SIGTERM)
 
     client = await nats.connect(
-        url,
+        [url.strip() for url in urls.split(",")],
         name=name,
         max_reconnect_attempts=-1,
         reconnect_time_wait=random.uniform(*FIRST_ATTEMPTS_SECONDS),  # noqa: S311  a pause
-        reconnect_to_server_handler=_any_server_after_a_random_pause,
+        reconnect_to_server_handler=next_server,
         connect_timeout=3,
-        ping_interval=10,
+        ping_interval=PING_SECONDS,
         max_outstanding_pings=2,
         disconnected_cb=on_disconnected,
         reconnected_cb=on_reconnected,
         error_cb=on_error,
         closed_cb=on_closed,
     )
+    metrics.NATS_CONNECTED.set_function(lambda: client.is_connected)
     close = client.close
 
     async def close_on_purpose() -> None:
@@ -72,9 +83,9 @@ async def connect_nats(url: str, *, name: str) -> Client:
     return client
 
 
-async def connect_nats_unless(stop: asyncio.Event, url: str, *, name: str) -> Client | None:
+async def connect_nats_unless(stop: asyncio.Event, urls: str, *, name: str) -> Client | None:
     """Connect as `connect_nats` does, but give up when the service is told to stop; then there is no client."""
-    connecting = asyncio.create_task(connect_nats(url, name=name))
+    connecting = asyncio.create_task(connect_nats(urls, name=name))
     stopping = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({connecting, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -99,5 +110,9 @@ def nats_check(client: Client) -> Callable[[], Awaitable[str | None]]:
     return check
 
 
-def _any_server_after_a_random_pause(servers: list[Server], _info: dict[str, Any]) -> tuple[Server, float]:
-    return random.choice(servers), random.uniform(*RECONNECT_SECONDS)  # noqa: S311  jitter, not a secret
+def next_server(servers: list[Server], _info: dict[str, Any]) -> tuple[Server, float]:
+    """The server to try next, and after how many seconds: one of those that failed least often, soon if never."""
+    fewest = min(server.reconnects for server in servers)
+    server = random.choice([server for server in servers if server.reconnects == fewest])  # noqa: S311  no secret
+    is_soon = fewest == 0 and len(servers) > 1
+    return server, random.uniform(*(NEXT_SERVER_SECONDS if is_soon else RECONNECT_SECONDS))  # noqa: S311  a pause

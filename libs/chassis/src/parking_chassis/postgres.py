@@ -10,6 +10,8 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
+from parking_chassis.pool_metrics import watch_pool
+
 if TYPE_CHECKING:
     from parking_chassis.settings import DatabaseSettings
 
@@ -41,10 +43,11 @@ DATABASE_AWAY: tuple[type[BaseException], ...] = (
 )
 
 
-async def open_pool(settings: DatabaseSettings, *, role: str, **server_settings: str) -> Pool:
+async def open_pool(settings: DatabaseSettings, *, role: str, name: str | None = None, **server_settings: str) -> Pool:
     """A pool whose connections act as `role`. Opens none yet, so a database that is away delays no start.
 
-    `server_settings` are of PostgreSQL, beside those that every service has.
+    Metrics call it `name`, or else as its role. `server_settings` are of PostgreSQL, beside those that every service
+    has.
     """
     pool = asyncpg.create_pool(
         str(settings.database_url),
@@ -64,7 +67,9 @@ async def open_pool(settings: DatabaseSettings, *, role: str, **server_settings:
             **server_settings,
         },
     )
-    return await pool
+    await pool
+    watch_pool(name or role, pool)
+    return pool
 
 
 @contextlib.asynccontextmanager

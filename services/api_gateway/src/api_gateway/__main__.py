@@ -48,6 +48,8 @@ async def serve(stop: asyncio.Event, settings: Settings) -> None:
         serve_api(app, settings),
         running(
             follow(),
+            bus.measure(stop),
+            health.watch(),
             bootstrap.run(),
             every(EVERY_SECONDS, stop, upkeep.forget_what_is_old),
             announce_door(bus, pool),

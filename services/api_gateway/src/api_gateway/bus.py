@@ -6,10 +6,15 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from api_gateway.http.problems import unavailable
+from parking_chassis.bus_measures import MEASURE_SECONDS, BusMeasures
+from parking_chassis.clock import every
 from parking_chassis.nats_connection import connect_nats
+from parking_contracts.streams import DEAD_LETTERS, INGRESS, RESERVATIONS, SPACES
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
+
+MEASURED = (INGRESS, SPACES, RESERVATIONS, DEAD_LETTERS)
 
 
 class Bus:
@@ -41,6 +46,10 @@ class Bus:
         if self._client is None or not self._client.is_connected:
             raise unavailable("NATS")
         return self._client
+
+    async def measure(self, stop: asyncio.Event) -> None:
+        """Keep the figures of the streams that the gateway writes, follows or shows, until the service stops."""
+        await every(MEASURE_SECONDS, stop, BusMeasures(await self.opened(), MEASURED).measure_bus)
 
     async def check(self) -> str | None:
         """A health check."""

@@ -8,7 +8,7 @@ from importlib.metadata import version
 
 from nats.errors import Error as NatsError
 
-from downlink_dispatcher import SCHEMA, SERVICE, metrics
+from downlink_dispatcher import SCHEMA, SERVICE
 from downlink_dispatcher.commands.desk import open_desk
 from downlink_dispatcher.network.opening import open_network
 from downlink_dispatcher.settings import Settings
@@ -29,7 +29,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     """Open what the service stands on, then follow spaces and devices, send, and answer commands until `stop`."""
     wishing = Wishing(load_registry(), request_reports=settings.display_request_reports)
     pool = await open_pool(settings, role=SERVICE, **BY_INDEX)
-    sending = await open_pool(settings, role=SERVICE, **BY_INDEX, **UNSYNCED)
+    sending = await open_pool(settings, role=SERVICE, name="sending", **BY_INDEX, **UNSYNCED)
     health = Health(SERVICE, version("downlink-dispatcher"))
     health.add_check("database", lambda: database_check(pool))
     health.await_checks("nats", "commands")
@@ -42,16 +42,16 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             await pool.close()
             return
         health.add_check("nats", nats_check(nats))
-        metrics.NATS_CONNECTED.set_function(lambda: nats.is_connected)
         # Of their own, so that what clients ask for and what displays wait for do not hold each other up.
-        commands = await open_pool(settings, role=SERVICE, **BY_INDEX)
+        commands = await open_pool(settings, role=SERVICE, name="commands", **BY_INDEX)
         broker = await open_desk(settings, commands, wishing)
         health.add_check("commands", broker_check(broker))
         work = Work(settings, pool, sending, nats, wishing, network)
         for name, check in work.warnings():
             health.add_warning(name, check)
+        relay = OutboxRelay(pool, nats, schema=SCHEMA, source=f"/{SERVICE}")
         try:
-            async with running(OutboxRelay(pool, nats, schema=SCHEMA, source=f"/{SERVICE}").run(), *work.beside(stop)):
+            async with running(relay.run(), *work.beside(stop, relay)):
                 await work.run(stop)
         finally:
             with contextlib.suppress(NatsError):  # a broker that is away cannot be told goodbye

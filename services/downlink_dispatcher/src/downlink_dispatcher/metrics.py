@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Gauge, Histogram
 
-NATS_CONNECTED = Gauge("parkstream_downlink_nats_connected", "1 while connected to NATS")
-
 # What is wished
 WISHES = Counter("parkstream_downlink_wishes_total", "New bytes that a display should show")
 

@@ -7,7 +7,7 @@ from collections.abc import Coroutine, Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from downlink_dispatcher import SERVICE, metrics
+from downlink_dispatcher import SCHEMA, SERVICE, metrics
 from downlink_dispatcher.device_events import DeviceEvents
 from downlink_dispatcher.domain import truth
 from downlink_dispatcher.network.opening import Network
@@ -19,8 +19,11 @@ from downlink_dispatcher.sweeping import KEEP_HOUSE_SECONDS, Sweep
 from downlink_dispatcher.sync import Sync
 from downlink_dispatcher.wishing import Wishing
 from parking_chassis.batch_subscriber import BatchSubscriber
+from parking_chassis.bus_measures import MEASURE_SECONDS, BusMeasures
 from parking_chassis.clock import every
 from parking_chassis.health import Check
+from parking_chassis.outbox import OutboxRelay
+from parking_chassis.outbox_measures import OutboxMeasures
 from parking_chassis.postgres import Pool
 from parking_contracts.streams import DEVICES, SPACES
 
@@ -42,6 +45,7 @@ class Work:
     ) -> None:
         rules = truth.Rules(settings.display_mend_attempts, timedelta(seconds=settings.display_mend_seconds))
         self._pool = pool
+        self._nats = nats
         self._spaces = BatchSubscriber(
             SERVICE, nats, SPACES, SpaceEvents(pool, wishing).take, linger_seconds=SPACES_LINGER_SECONDS
         )
@@ -62,9 +66,11 @@ class Work:
         if self._sync is not None:
             yield "sync", self._sync.check
 
-    def beside(self, stop: asyncio.Event) -> Iterator[Coroutine[Any, Any, None]]:
+    def beside(self, stop: asyncio.Event, relay: OutboxRelay) -> Iterator[Coroutine[Any, Any, None]]:
         """What may end at any moment."""
-        yield every(BACKLOG_SECONDS, stop, self._measure)
+        yield every(MEASURE_SECONDS, stop, BusMeasures(self._nats, (DEVICES, SPACES)).measure_bus)
+        yield every(MEASURE_SECONDS, stop, OutboxMeasures(self._pool, relay, schema=SCHEMA).measure_outbox)
+        yield every(BACKLOG_SECONDS, stop, self._count_backlog)
         yield every(self._sweep_seconds, stop, self._sweep.sweep)
         yield every(KEEP_HOUSE_SECONDS, stop, self._sweep.keep_house)
         if self._sync is not None:
@@ -74,7 +80,7 @@ class Work:
         """Follow and send until `stop`; what is in hand is finished."""
         await asyncio.gather(self._spaces.run(stop), self._devices.run(stop), self._sender.run(stop))
 
-    async def _measure(self) -> None:
+    async def _count_backlog(self) -> None:
         async with self._pool.acquire() as connection:
             backlog = await count_backlog(connection)
         for status, count in backlog.commands.items():

@@ -49,7 +49,7 @@ async def serve(settings: EngineSettings, stop: asyncio.Event) -> None:
         watermarks = Watermarks(pool, consumer, outage_seconds=settings.source_outage_seconds)
         uplinks = Uplinks(pool, consumer, dead_letters, decoders, watermarks)
         relay = OutboxRelay(pool, nats, schema=SCHEMA, source=f"/{SERVICE}")
-        commands = await open_pool(settings, role=SERVICE)
+        commands = await open_pool(settings, role=SERVICE, name="commands")
         broker = await open_broker(settings, nats, pool=pool, commands=commands, decoders=decoders)
         health.add_check("commands", broker_check(broker))
         try:
@@ -57,7 +57,7 @@ async def serve(settings: EngineSettings, stop: asyncio.Event) -> None:
                 dead_letters.run(),
                 relay.run(),
                 every(settings.purge_seconds, stop, consumer.purge_acknowledged),
-                *Clocks(pool, watermarks, decoders, settings).ticking(settings, stop),
+                *Clocks(pool, watermarks, decoders, settings).ticking(settings, stop, nats, relay),
             ):
                 await asyncio.gather(uplinks.run(stop), follow_devices(pool, nats).run(stop))
         finally:

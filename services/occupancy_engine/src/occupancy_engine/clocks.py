@@ -8,13 +8,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import structlog
 
-from occupancy_engine import metrics
+from occupancy_engine import SCHEMA, metrics
 from occupancy_engine.alerts import AlertClock
+from occupancy_engine.city_measures import CityMeasures
 from occupancy_engine.decoders import Decoders
 from occupancy_engine.domain.health import is_silent
 from occupancy_engine.domain.hearing import Device, confirm
@@ -29,12 +30,20 @@ from occupancy_engine.store import upkeep
 from occupancy_engine.store import watermarks as watermark_rows
 from occupancy_engine.store.watermarks import Due
 from occupancy_engine.watermarks import Watermarks
+from parking_chassis.bus_measures import MEASURE_SECONDS, BusMeasures
 from parking_chassis.clock import every
+from parking_chassis.outbox import OutboxRelay
+from parking_chassis.outbox_measures import OutboxMeasures
 from parking_chassis.postgres import Connection, Pool
+from parking_contracts.streams import DEVICES, RESERVATIONS, SPACES, UPLINKS
+
+if TYPE_CHECKING:
+    from nats.aio.client import Client
 
 log = structlog.get_logger()
 
 AT_ONCE = 500
+MEASURED = (UPLINKS, DEVICES, SPACES, RESERVATIONS)
 
 
 class Clocks:
@@ -46,7 +55,9 @@ class Clocks:
         self._watermarks = watermarks
         self._retention = retention
 
-    def ticking(self, settings: EngineSettings, stop: asyncio.Event) -> list[Coroutine[Any, Any, None]]:
+    def ticking(
+        self, settings: EngineSettings, stop: asyncio.Event, nats: Client, relay: OutboxRelay
+    ) -> list[Coroutine[Any, Any, None]]:
         """Every clock, to be run until the service stops."""
         rollups = Rollups(self._pool, refresh_seconds=settings.rollup_refresh_seconds)
         alerts = AlertClock(self._pool, self._decoders, settings)
@@ -57,6 +68,9 @@ class Clocks:
             every(settings.upkeep_seconds, stop, self.keep_house),
             every(settings.alert_sweep_seconds, stop, alerts.look_for_alerts),
             every(settings.rollup_refresh_seconds, stop, rollups.keep_up),
+            every(MEASURE_SECONDS, stop, BusMeasures(nats, MEASURED).measure_bus),
+            every(MEASURE_SECONDS, stop, OutboxMeasures(self._pool, relay, schema=SCHEMA).measure_outbox),
+            every(CityMeasures.SECONDS, stop, CityMeasures(self._pool).measure_city),
         ]
 
     async def judge_silence(self) -> int:

@@ -28,6 +28,18 @@ ALERTS = Counter("parkstream_engine_alerts_total", "Alerts opened and closed", [
 WATERMARK_AGE_SECONDS = Gauge(
     "parkstream_engine_watermark_age_seconds", "How far a source's watermark is behind now", ["source"]
 )
+
+# The city, counted now and then
+SPACES = Gauge("parkstream_engine_spaces", "Spaces of all tenants, by the state that they show", ["state"])
+DEVICES = Gauge("parkstream_engine_devices", "Sensors on spaces: heard, silent, or never heard by now", ["condition"])
+ALERTS_OPEN = Gauge("parkstream_engine_alerts_open", "Alerts that are open, by kind", ["kind"])
+ORPHAN_DEVICES = Gauge("parkstream_engine_orphan_devices", "Devices of no known application, or without a codec")
+ORPHAN_FRAMES = Gauge("parkstream_engine_orphan_frames", "Their frames that wait, up to 100,000")
+PARTITIONS_UNTIL = Gauge(
+    "parkstream_engine_partitions_until_timestamp_seconds", "Until when a table has its partitions", ["table"]
+)
+
+# The figures of the past
 ROLLUP_DAYS = Counter("parkstream_engine_rollup_days_total", "Local days of sites computed from their stays")
 ROLLUPS_COMPUTED_UNTIL = Gauge(
     "parkstream_engine_rollups_computed_until_timestamp_seconds", "Until when the figures of the past are computed"

@@ -10,17 +10,19 @@ from importlib.metadata import version
 from nats.errors import Error as NatsError
 
 from parking_chassis.batch_subscriber import BatchSubscriber
+from parking_chassis.bus_measures import MEASURE_SECONDS, BusMeasures
 from parking_chassis.clock import every
 from parking_chassis.command_desk import broker_check
 from parking_chassis.health import Health, serve_health
 from parking_chassis.logs import configure_logs
 from parking_chassis.nats_connection import connect_nats_unless, nats_check
 from parking_chassis.outbox import OutboxRelay
+from parking_chassis.outbox_measures import OutboxMeasures
 from parking_chassis.postgres import database_check, open_pool
 from parking_chassis.process import run_service, running
-from parking_contracts.streams import SPACES
-from reservation_service import SCHEMA, SERVICE, metrics
-from reservation_service.clock import Clock
+from parking_contracts.streams import RESERVATIONS, SPACES
+from reservation_service import SCHEMA, SERVICE
+from reservation_service.clock import COUNT_SECONDS, Clock
 from reservation_service.commands.desk import open_desk
 from reservation_service.settings import Settings
 from reservation_service.space_events import SpaceEvents
@@ -39,7 +41,6 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             await pool.close()
             return
         health.add_check("nats", nats_check(nats))
-        metrics.NATS_CONNECTED.set_function(lambda: nats.is_connected)
         relay = OutboxRelay(pool, nats, schema=SCHEMA, source=f"/{SERVICE}")
         clock = Clock(pool, rules, keep_answers=timedelta(hours=settings.keep_reservation_answers_hours))
         spaces = BatchSubscriber(SERVICE, nats, SPACES, SpaceEvents(pool, rules).take, linger_seconds=0.05)
@@ -48,8 +49,11 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         try:
             async with running(
                 relay.run(),
-                every(settings.reservation_clock_seconds, stop, clock.run),
+                every(settings.reservation_clock_seconds, stop, clock.run, name="settle_reservations"),
                 every(settings.reservation_upkeep_seconds, stop, clock.keep_house),
+                every(COUNT_SECONDS, stop, clock.count_live),
+                every(MEASURE_SECONDS, stop, BusMeasures(nats, (SPACES, RESERVATIONS)).measure_bus),
+                every(MEASURE_SECONDS, stop, OutboxMeasures(pool, relay, schema=SCHEMA).measure_outbox),
             ):
                 await spaces.run(stop)
         finally:

@@ -24,12 +24,14 @@ from reservation_service.domain.windows import Step
 from reservation_service.settling import settle
 from reservation_service.store import people
 from reservation_service.store.due import spaces_due
+from reservation_service.store.live import count_live
 from reservation_service.store.locks import SpaceKey, try_lock_space
 
 log = structlog.get_logger()
 
 # A command holds the locks of all its spaces until it commits, and the server has room for some thousands.
 SPACES_PER_COMMAND = 500
+COUNT_SECONDS = 30.0
 
 
 class Clock:
@@ -68,6 +70,14 @@ class Clock:
                 break
         async with self._pool.acquire() as connection, connection.transaction():
             await people.prune_answers(connection, self._keep_answers)
+
+    async def count_live(self) -> None:
+        """Set the figures of what has not ended."""
+        async with self._pool.acquire() as connection:
+            live = await count_live(connection)
+        metrics.LIVE.labels("upcoming").set(live.upcoming)
+        metrics.LIVE.labels("open").set(live.open)
+        metrics.OVERDUE.set(live.overdue)
 
     async def run_for(self, connection: Connection, command: Command[RunClock]) -> ClockRun:
         """reservation.run_clock: the same, now and for one tenant, up to 500 spaces in the command's transaction."""

@@ -10,7 +10,6 @@ from prometheus_client import Counter, Gauge, Histogram
 from parking_contracts import subjects
 from parking_contracts.reservation import EVENT_TYPES, ReservationEvent
 
-NATS_CONNECTED = Gauge("parkstream_reservation_nats_connected", "1 while connected to NATS")
 COMMANDS = Counter("parkstream_reservation_commands_total", "Commands answered", ["command", "outcome"])
 EVENTS = Counter("parkstream_reservation_events_total", "What happened to reservations", ["event"])
 CLOCK_SECONDS = Histogram(
@@ -20,6 +19,10 @@ CLOCK_SECONDS = Histogram(
 )
 SPACES_UNSETTLED = Counter(
     "parkstream_reservation_spaces_unsettled_total", "Spaces that a run of the clock failed to settle"
+)
+LIVE = Gauge("parkstream_reservation_live", "Reservations that have not ended: upcoming, or open by now", ["phase"])
+OVERDUE = Gauge(
+    "parkstream_reservation_overdue", "Reservations that still hold their space two minutes after their end"
 )
 PRUNED = Counter("parkstream_reservation_pruned_total", "Reservations stripped of personal data after their time")
 

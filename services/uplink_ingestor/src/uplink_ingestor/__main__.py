@@ -7,13 +7,18 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
+from parking_chassis.bus_measures import MEASURE_SECONDS, BusMeasures
+from parking_chassis.clock import every
 from parking_chassis.health import Health, serve_health
 from parking_chassis.logs import configure_logs
 from parking_chassis.nats_connection import connect_nats_unless
 from parking_chassis.process import run_service, running
+from parking_contracts.streams import DEVICES, INGRESS, UPLINKS
 from uplink_ingestor.ingest import SERVICE
 from uplink_ingestor.service import Ingestor
 from uplink_ingestor.settings import IngestorSettings
+
+MEASURED = (INGRESS, UPLINKS, DEVICES)
 
 
 async def serve(settings: IngestorSettings, stop: asyncio.Event) -> None:
@@ -32,7 +37,7 @@ async def serve(settings: IngestorSettings, stop: asyncio.Event) -> None:
         ingestor = Ingestor(settings, nats)
         ingestor.add_checks(health)
         try:
-            async with running(*ingestor.work()):
+            async with running(*ingestor.work(), every(MEASURE_SECONDS, stop, BusMeasures(nats, MEASURED).measure_bus)):
                 await stop.wait()
                 await ingestor.settle()
         finally:

@@ -23,7 +23,7 @@ class Publishers:
         self.uplinks = WindowedPublisher(nats, atomic=UPLINKS.allow_atomic)
         self.devices = WindowedPublisher(nats, atomic=DEVICES.allow_atomic)
         self.dead_letters = WindowedPublisher(nats, atomic=DEAD_LETTERS.allow_atomic)
-        self._by_stream = {
+        self.by_stream = {
             UPLINKS.name: self.uplinks,
             DEVICES.name: self.devices,
             DEAD_LETTERS.name: self.dead_letters,
@@ -31,15 +31,15 @@ class Publishers:
 
     def work(self) -> list[Coroutine[Any, Any, None]]:
         """Publish for ever."""
-        return [publisher.run() for publisher in self._by_stream.values()]
+        return [publisher.run() for publisher in self.by_stream.values()]
 
     def unconfirmed(self) -> dict[str, int]:
         """Messages submitted and not yet durable, per stream."""
-        return {stream: publisher.unconfirmed for stream, publisher in self._by_stream.items()}
+        return {stream: publisher.unconfirmed for stream, publisher in self.by_stream.items()}
 
     def refusal(self) -> str | None:
         """Which streams refuse, and why; None when all take what they are given."""
-        refused = [f"{name} ({one.refused})" for name, one in self._by_stream.items() if one.refused]
+        refused = [f"{name} ({one.refused})" for name, one in self.by_stream.items() if one.refused]
         if not refused:
             return None
         return f"JetStream refuses messages of {', '.join(refused)}; meanwhile they are not acknowledged"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Coroutine
+from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from parking_chassis.nats_connection import nats_check
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from nats.aio.client import Client
 
     from parking_chassis.health import Health
+    from parking_chassis.windowed_publisher import WindowedPublisher
+    from uplink_ingestor.in_flight import InFlight
     from uplink_ingestor.settings import IngestorSettings
 
 # What is confirmed within this time after the stop signal is still acknowledged; the rest is delivered again.
@@ -43,6 +47,10 @@ class Ingestor:
         self._source = settings.source
         for origin, ingest in (("mqtt", self._by_mqtt), ("ingress", self._by_ingress)):
             metrics.IN_FLIGHT.labels(origin).set_function(ingest.in_flight.__len__)
+            metrics.OLDEST_IN_FLIGHT_SECONDS.labels(origin).set_function(partial(_seconds_waited, ingest.in_flight))
+        for stream, publisher in self._publishers.by_stream.items():
+            metrics.UNCONFIRMED.labels(stream).set_function(partial(getattr, publisher, "unconfirmed"))
+            metrics.REFUSED.labels(stream).set_function(partial(_is_refusing, publisher))
 
     def add_checks(self, health: Health) -> None:
         """What must be well for this service to do its work."""
@@ -83,3 +91,12 @@ class Ingestor:
 
     async def _refusal(self) -> str | None:
         return self._publishers.refusal()
+
+
+def _seconds_waited(in_flight: InFlight) -> float:
+    oldest = in_flight.oldest_received_at
+    return 0.0 if oldest is None else max(0.0, (datetime.now(UTC) - oldest).total_seconds())
+
+
+def _is_refusing(publisher: WindowedPublisher) -> bool:
+    return publisher.refused is not None

@@ -8,6 +8,7 @@ the gateways' to say: while none of them takes events, INGRESS being empty means
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import UTC, datetime
 
 import msgspec
@@ -41,6 +42,7 @@ class TickSender:
         self._in_flight = in_flight
         self._last: datetime | None = None
         self._is_under_way = False
+        self._sent_at = 0.0
 
     def send(self, heard_until: datetime) -> None:
         """Publish a tick, unless it would say nothing new."""
@@ -48,6 +50,7 @@ class TickSender:
         if self._is_under_way or (self._last is not None and at <= self._last):
             return
         self._is_under_way = True
+        self._sent_at = time.monotonic()
         self._last = at
         tick = _encode(Tick(source=self._source, at=at))
         # Without an id: a tick that is stored twice says the same thing twice.
@@ -55,6 +58,7 @@ class TickSender:
         metrics.TICKS.labels(self._source).inc()
 
     def _stored(self) -> None:
+        metrics.STORED_SECONDS.observe(time.monotonic() - self._sent_at)
         self._is_under_way = False
 
 
