@@ -102,6 +102,15 @@ DEAD_LETTERS = Stream(
 
 STREAMS = (INGRESS, UPLINKS, DEVICES, SPACES, RESERVATIONS, DEAD_LETTERS)
 
+MEASURED_BY: dict[str, tuple[Stream, ...]] = {
+    "uplink_ingestor": (INGRESS, UPLINKS, DEVICES),
+    "occupancy_engine": (UPLINKS, DEVICES, SPACES, RESERVATIONS),
+    "reservation_service": (SPACES, RESERVATIONS),
+    "downlink_dispatcher": (DEVICES, SPACES),
+    "api_gateway": (INGRESS, SPACES, RESERVATIONS, DEAD_LETTERS),
+}
+"""Whose figures, with those of its durable consumers, each service asks for and exports: of what it writes or reads."""
+
 
 def stream_of(subject: str) -> Stream:
     """The stream that keeps a subject. Raises LookupError: none does."""

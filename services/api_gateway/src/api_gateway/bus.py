@@ -9,12 +9,10 @@ from api_gateway.http.problems import unavailable
 from parking_chassis.bus_measures import MEASURE_SECONDS, BusMeasures
 from parking_chassis.clock import every
 from parking_chassis.nats_connection import connect_nats
-from parking_contracts.streams import DEAD_LETTERS, INGRESS, RESERVATIONS, SPACES
+from parking_contracts.streams import MEASURED_BY
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
-
-MEASURED = (INGRESS, SPACES, RESERVATIONS, DEAD_LETTERS)
 
 
 class Bus:
@@ -49,7 +47,7 @@ class Bus:
 
     async def measure(self, stop: asyncio.Event) -> None:
         """Keep the figures of the streams that the gateway writes, follows or shows, until the service stops."""
-        await every(MEASURE_SECONDS, stop, BusMeasures(await self.opened(), MEASURED).measure_bus)
+        await every(MEASURE_SECONDS, stop, BusMeasures(await self.opened(), MEASURED_BY["api_gateway"]).measure_bus)
 
     async def check(self) -> str | None:
         """A health check."""

@@ -25,7 +25,7 @@ from parking_chassis.health import Check
 from parking_chassis.outbox import OutboxRelay
 from parking_chassis.outbox_measures import OutboxMeasures
 from parking_chassis.postgres import Pool
-from parking_contracts.streams import DEVICES, SPACES
+from parking_contracts.streams import DEVICES, MEASURED_BY, SPACES
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
@@ -68,7 +68,7 @@ class Work:
 
     def beside(self, stop: asyncio.Event, relay: OutboxRelay) -> Iterator[Coroutine[Any, Any, None]]:
         """What may end at any moment."""
-        yield every(MEASURE_SECONDS, stop, BusMeasures(self._nats, (DEVICES, SPACES)).measure_bus)
+        yield every(MEASURE_SECONDS, stop, BusMeasures(self._nats, MEASURED_BY[SERVICE]).measure_bus)
         yield every(MEASURE_SECONDS, stop, OutboxMeasures(self._pool, relay, schema=SCHEMA).measure_outbox)
         yield every(BACKLOG_SECONDS, stop, self._count_backlog)
         yield every(self._sweep_seconds, stop, self._sweep.sweep)

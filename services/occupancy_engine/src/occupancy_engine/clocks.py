@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import structlog
 
-from occupancy_engine import SCHEMA, metrics
+from occupancy_engine import SCHEMA, SERVICE, metrics
 from occupancy_engine.alerts import AlertClock
 from occupancy_engine.city_measures import CityMeasures
 from occupancy_engine.decoders import Decoders
@@ -35,7 +35,7 @@ from parking_chassis.clock import every
 from parking_chassis.outbox import OutboxRelay
 from parking_chassis.outbox_measures import OutboxMeasures
 from parking_chassis.postgres import Connection, Pool
-from parking_contracts.streams import DEVICES, RESERVATIONS, SPACES, UPLINKS
+from parking_contracts.streams import MEASURED_BY
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 AT_ONCE = 500
-MEASURED = (UPLINKS, DEVICES, SPACES, RESERVATIONS)
 
 
 class Clocks:
@@ -68,7 +67,7 @@ class Clocks:
             every(settings.upkeep_seconds, stop, self.keep_house),
             every(settings.alert_sweep_seconds, stop, alerts.look_for_alerts),
             every(settings.rollup_refresh_seconds, stop, rollups.keep_up),
-            every(MEASURE_SECONDS, stop, BusMeasures(nats, MEASURED).measure_bus),
+            every(MEASURE_SECONDS, stop, BusMeasures(nats, MEASURED_BY[SERVICE]).measure_bus),
             every(MEASURE_SECONDS, stop, OutboxMeasures(self._pool, relay, schema=SCHEMA).measure_outbox),
             every(CityMeasures.SECONDS, stop, CityMeasures(self._pool).measure_city),
         ]

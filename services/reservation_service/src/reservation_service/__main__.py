@@ -20,7 +20,7 @@ from parking_chassis.outbox import OutboxRelay
 from parking_chassis.outbox_measures import OutboxMeasures
 from parking_chassis.postgres import database_check, open_pool
 from parking_chassis.process import run_service, running
-from parking_contracts.streams import RESERVATIONS, SPACES
+from parking_contracts.streams import MEASURED_BY, SPACES
 from reservation_service import SCHEMA, SERVICE
 from reservation_service.clock import COUNT_SECONDS, Clock
 from reservation_service.commands.desk import open_desk
@@ -52,7 +52,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
                 every(settings.reservation_clock_seconds, stop, clock.run, name="settle_reservations"),
                 every(settings.reservation_upkeep_seconds, stop, clock.keep_house),
                 every(COUNT_SECONDS, stop, clock.count_live),
-                every(MEASURE_SECONDS, stop, BusMeasures(nats, (SPACES, RESERVATIONS)).measure_bus),
+                every(MEASURE_SECONDS, stop, BusMeasures(nats, MEASURED_BY[SERVICE]).measure_bus),
                 every(MEASURE_SECONDS, stop, OutboxMeasures(pool, relay, schema=SCHEMA).measure_outbox),
             ):
                 await spaces.run(stop)

@@ -13,12 +13,10 @@ from parking_chassis.health import Health, serve_health
 from parking_chassis.logs import configure_logs
 from parking_chassis.nats_connection import connect_nats_unless
 from parking_chassis.process import run_service, running
-from parking_contracts.streams import DEVICES, INGRESS, UPLINKS
+from parking_contracts.streams import MEASURED_BY
 from uplink_ingestor.ingest import SERVICE
 from uplink_ingestor.service import Ingestor
 from uplink_ingestor.settings import IngestorSettings
-
-MEASURED = (INGRESS, UPLINKS, DEVICES)
 
 
 async def serve(settings: IngestorSettings, stop: asyncio.Event) -> None:
@@ -37,7 +35,9 @@ async def serve(settings: IngestorSettings, stop: asyncio.Event) -> None:
         ingestor = Ingestor(settings, nats)
         ingestor.add_checks(health)
         try:
-            async with running(*ingestor.work(), every(MEASURE_SECONDS, stop, BusMeasures(nats, MEASURED).measure_bus)):
+            async with running(
+                *ingestor.work(), every(MEASURE_SECONDS, stop, BusMeasures(nats, MEASURED_BY[SERVICE]).measure_bus)
+            ):
                 await stop.wait()
                 await ingestor.settle()
         finally:
