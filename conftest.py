@@ -4,6 +4,7 @@ import pytest
 
 pytest_plugins = [
     "stack.servers",
+    "stack.nats_cluster",
     "stack.brokers",
     "stack.warm_start",
     "stack.replicas",

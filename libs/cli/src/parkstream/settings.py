@@ -34,6 +34,9 @@ class StackSettings(BaseSettings):
     data_dir: Path | None = Field(default=None, description="data, logs and secrets; .parkstream when not given")
     database_url: str | None = Field(default=None, description="an own PostgreSQL instead of the embedded one")
     nats_url: str | None = Field(default=None, description="an own NATS with JetStream instead of the embedded one")
+    stream_replicas: int | None = Field(
+        default=None, ge=1, le=5, description="nodes of a NATS cluster that keep each stream; as it is when not given"
+    )
     mqtt_url: str | None = Field(default=None, description="an own MQTT broker instead of the embedded one")
     chirpstack_url: str | None = Field(
         default=None, description="an own ChirpStack's API instead of the double of the demo city"

@@ -1,16 +1,20 @@
 """JetStream made equal to the declarations of `parking_contracts.streams`: streams and durable consumers.
 
-In: a NATS URL. Out: what was created or changed, by name. Applying twice changes nothing; what carries another name
-is left alone, and nothing is ever deleted.
+In: a NATS URL, and on how many nodes of a cluster a stream is to be kept. Out: what was created or changed, by name.
+Applying twice changes nothing; what carries another name is left alone, and nothing is ever deleted. A consumer has the
+replicas of its stream.
 """
 
-from collections.abc import Iterable
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import nats
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
+from nats.errors import NoRespondersError
 from nats.js import JetStreamContext, api
-from nats.js.errors import APIError, NotFoundError
+from nats.js.errors import APIError, NotFoundError, ServiceUnavailableError
 
 from parking_contracts.streams import STREAMS, Consumer, Stream
 from parkstream.errors import OperatorError
@@ -21,32 +25,91 @@ RETENTION = {
     "limits": api.RetentionPolicy.LIMITS,
 }
 DISCARD = {"new": api.DiscardPolicy.NEW, "old": api.DiscardPolicy.OLD}
+# Error codes of JetStream: too few nodes for so many replicas, one node that is no cluster, no room.
+NO_SUITABLE_PEERS, NO_CLUSTER = 10005, 10074
+# What a cluster answers while it elects a leader.
+NO_LEADER_SECONDS = 30.0
+ANSWER_SECONDS = 5.0
+LOOK_AGAIN_SECONDS = 0.5
+COPIED_SECONDS = 120.0
 
 
-async def apply_streams(nats_url: str, streams: Iterable[Stream] = STREAMS, *, replicas: int = 1) -> list[str]:
-    """Create or update every stream and consumer; the names of those that were not as declared."""
+async def apply_streams(
+    nats_url: str, streams: Iterable[Stream] = STREAMS, *, replicas: int | None = None
+) -> list[str]:
+    """Create or update every stream and consumer; the names of those that were not as declared.
+
+    With `replicas` every stream gets so many, whatever it had before, and this returns once the copies are complete.
+    Without, a stream keeps what it has, and a new one gets one.
+    """
     client = await connect(nats_url)
     try:
-        context = client.jetstream(timeout=10)
-        changed: list[str] = []
-        for stream in streams:
-            if await _apply_stream(context, stream, replicas):
-                changed.append(stream.name)
-            changed += [
-                f"{stream.name}/{consumer.name}"
-                for consumer in stream.consumers
-                if await _apply_consumer(context, stream, consumer)
-            ]
+        return await _while_electing(client, lambda: _apply(client, list(streams), replicas))
     except APIError as error:
-        raise OperatorError(f"JetStream refused: {error.description} (error {error.err_code}).") from error
+        raise _refused(error, replicas) from error
     except (NatsError, TimeoutError) as error:
         raise OperatorError(
             f"JetStream does not answer: {error or type(error).__name__}.", "Is it enabled for this NATS account?"
         ) from error
-    else:
-        return changed
     finally:
         await client.close()
+
+
+async def _apply(client: Client, streams: Sequence[Stream], replicas: int | None) -> list[str]:
+    context = client.jetstream(timeout=ANSWER_SECONDS)
+    changed: list[str] = []
+    for stream in streams:
+        if await _apply_stream(context, stream, replicas):
+            changed.append(stream.name)
+        changed += [
+            f"{stream.name}/{consumer.name}"
+            for consumer in stream.consumers
+            if await _apply_consumer(context, stream, consumer)
+        ]
+    if replicas is not None and replicas > 1:
+        await _until_copied(context, streams)
+    return changed
+
+
+async def _while_electing(client: Client, work: Callable[[], Awaitable[list[str]]]) -> list[str]:
+    """Do `work`, again while a cluster that has just lost a node elects new leaders."""
+    is_cluster = bool(client._server_info.get("cluster"))  # noqa: SLF001  what the server said when it was connected
+    deadline = time.monotonic() + NO_LEADER_SECONDS
+    while True:
+        try:
+            return await work()
+        except (ServiceUnavailableError, NoRespondersError, TimeoutError):
+            if not is_cluster or time.monotonic() > deadline:
+                raise
+        await asyncio.sleep(LOOK_AGAIN_SECONDS)
+
+
+async def _until_copied(context: JetStreamContext, streams: Sequence[Stream]) -> None:
+    """Wait until every node that is to keep a stream has all of it."""
+    deadline = time.monotonic() + COPIED_SECONDS
+    while behind := (await replication(context, streams))[1]:
+        if time.monotonic() > deadline:
+            raise OperatorError(
+                f"Not yet copied after {COPIED_SECONDS:.0f} s: {', '.join(behind)}.",
+                "Look at the nodes' logs; the copying goes on, and `parkstream doctor` says when it is done.",
+            )
+        await asyncio.sleep(LOOK_AGAIN_SECONDS)
+
+
+def _refused(error: APIError, replicas: int | None) -> OperatorError:
+    """What JetStream refused, in an operator's words."""
+    if error.err_code == NO_CLUSTER:
+        return OperatorError(
+            f"This NATS server is no cluster, and cannot keep {replicas} replicas of a stream.",
+            "Name the servers of a cluster in PARKSTREAM_NATS_URL (see docs/cluster.md), or use --replicas 1.",
+        )
+    if error.err_code == NO_SUITABLE_PEERS:
+        reserved = sum(stream.max_bytes for stream in STREAMS) >> 30
+        return OperatorError(
+            f"The NATS cluster has no {replicas or 1} nodes that could keep a stream: {error.description}.",
+            f"So many must be up, each with {reserved} GiB for JetStream (max_file_store); or ask for fewer.",
+        )
+    return OperatorError(f"JetStream refused: {error.description} (error {error.err_code}).")
 
 
 async def not_as_declared(context: JetStreamContext, streams: Iterable[Stream] = STREAMS) -> list[str]:
@@ -69,9 +132,34 @@ async def not_as_declared(context: JetStreamContext, streams: Iterable[Stream] =
     return wrong
 
 
+async def replication(context: JetStreamContext, streams: Iterable[Stream] = STREAMS) -> tuple[set[int], list[str]]:
+    """How many replicas the streams have, and which node lacks what; no number when this is no cluster."""
+    counts: set[int] = set()
+    behind: list[str] = []
+    for stream in streams:
+        info = await context.stream_info(stream.name)
+        if info.cluster is None or not info.cluster.name:
+            continue
+        replicas = info.config.num_replicas or 1
+        counts.add(replicas)
+        behind += _behind(stream.name, info.cluster, replicas)
+        for consumer in await context.consumers_info(stream.name):
+            if consumer.name in {declared.name for declared in stream.consumers}:
+                behind += _behind(f"{stream.name}/{consumer.name}", consumer.cluster, replicas)
+    return counts, behind
+
+
+def _behind(what: str, cluster: api.ClusterInfo | None, replicas: int) -> list[str]:
+    """The nodes that lack a part of a stream or of a consumer's state: `UPLINKS on nats-2`."""
+    peers = (cluster.replicas if cluster is not None else None) or []
+    missing = [f"{what} on another node"] if len(peers) + 1 < replicas else []
+    return missing + [f"{what} on {peer.name}" for peer in peers if not peer.current]
+
+
 async def connect(nats_url: str) -> Client:
     """A client, or `OperatorError` that says why there is none (the password is never printed)."""
-    place = nats_url.rpartition("@")[2]
+    servers = [url.strip() for url in nats_url.split(",")]
+    place = " and ".join(url.rpartition("@")[2] for url in servers)
     reported: list[Exception] = []
 
     async def remember(error: Exception) -> None:
@@ -79,7 +167,7 @@ async def connect(nats_url: str) -> Client:
 
     try:
         return await nats.connect(
-            nats_url,
+            servers,
             name="parkstream",
             connect_timeout=5,
             allow_reconnect=False,
@@ -96,13 +184,13 @@ async def connect(nats_url: str) -> Client:
         ) from error
 
 
-async def _apply_stream(context: JetStreamContext, stream: Stream, replicas: int) -> bool:
-    wanted = stream_config(stream, replicas)
+async def _apply_stream(context: JetStreamContext, stream: Stream, replicas: int | None) -> bool:
     try:
         found = (await context.stream_info(stream.name)).config
     except NotFoundError:
-        await context.add_stream(wanted)
+        await context.add_stream(stream_config(stream, replicas or 1))
         return True
+    wanted = stream_config(stream, replicas or found.num_replicas or 1)
     if not _differs(found.as_dict(), wanted.as_dict()):
         return False
     await context.update_stream(wanted)

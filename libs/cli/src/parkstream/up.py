@@ -109,7 +109,7 @@ class Up:
 
     async def _migrate(self, connections: Connections) -> None:
         applied = await migrate_database(connections.database_url)
-        changed = await apply_streams(connections.nats_url)
+        changed = await apply_streams(connections.nats_url, replicas=self._settings.stream_replicas)
         if applied or changed:
             self._report(f"migrated: {len(applied)} files, {len(changed)} streams and consumers")
 

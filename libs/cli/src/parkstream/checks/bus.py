@@ -10,7 +10,7 @@ from nats.js.errors import APIError
 from parking_contracts.streams import MAX_PAYLOAD_BYTES, STREAMS
 from parkstream.checks import Finding
 from parkstream.errors import OperatorError
-from parkstream.streams import connect, not_as_declared
+from parkstream.streams import connect, not_as_declared, replication
 
 
 async def check_bus(nats_url: str, monitor_url: str | None) -> AsyncIterator[Finding]:
@@ -22,10 +22,14 @@ async def check_bus(nats_url: str, monitor_url: str | None) -> AsyncIterator[Fin
         return
     try:
         small = client.max_payload < MAX_PAYLOAD_BYTES
-        state = f"{_version(client)} at {nats_url.rpartition('@')[2]}"
+        state = (
+            f"{_version(client)} at {client.connected_url.netloc.rpartition('@')[2] if client.connected_url else ''}"
+        )
         state += f", messages up to {client.max_payload >> 20} MiB"
         yield Finding("NATS", state, f"Set max_payload to {MAX_PAYLOAD_BYTES >> 20}MB" if small else "")
         yield await _streams(client)
+        async for finding in _replication(client):
+            yield finding
     finally:
         await client.close()
     yield await _sync(monitor_url)
@@ -46,6 +50,25 @@ async def _streams(client: Client) -> Finding:
         return Finding("streams", f"missing or different: {', '.join(wrong)}", "Run: parkstream migrate")
     consumers = sum(len(stream.consumers) for stream in STREAMS)
     return Finding("streams", f"{len(STREAMS)} streams and {consumers} consumers as declared")
+
+
+async def _replication(client: Client) -> AsyncIterator[Finding]:
+    """Of a cluster: whether another node has all that one node could take with it."""
+    try:
+        counts, behind = await replication(client.jetstream(timeout=5))
+    except (APIError, NatsError, TimeoutError):
+        return  # said of the streams already
+    if not counts:
+        return
+    told = f"{' or '.join(map(str, sorted(counts)))} of each stream in the cluster"
+    if behind:
+        yield Finding(
+            "replicas", f"{told}; incomplete: {', '.join(behind)}", "Is that node up? It catches up by itself"
+        )
+    elif counts == {1} or len(counts) > 1:
+        yield Finding("replicas", told, "Run: parkstream migrate --replicas 3")
+    else:
+        yield Finding("replicas", f"{told}, all complete")
 
 
 async def _sync(monitor_url: str | None) -> Finding:

@@ -1,0 +1,37 @@
+"""Streams on a NATS cluster: as many replicas as asked for, kept when nothing is said, and plain words if not."""
+
+import pytest
+
+from parking_contracts.streams import DEAD_LETTERS, STREAMS
+from parkstream.checks import Finding
+from parkstream.checks.bus import check_bus
+from parkstream.errors import OperatorError
+from parkstream.streams import apply_streams, replication
+from stack.nats_cluster import NatsCluster
+from stack.servers import NatsAccount
+
+
+async def findings(url: str) -> dict[str, Finding]:
+    return {finding.what: finding async for finding in check_bus(url, None)}
+
+
+async def test_replicas_are_made_changed_and_kept_when_nothing_is_said(nats_cluster: NatsCluster) -> None:
+    url = nats_cluster.url
+    assert {stream.name for stream in STREAMS} <= set(await apply_streams(url, replicas=3))
+    assert await apply_streams(url) == []
+    client = await nats_cluster.connect()
+    assert await replication(client.jetstream()) == ({3}, [])
+    await client.close()
+    assert (await findings(url))["replicas"].well
+
+    assert await apply_streams(url, (DEAD_LETTERS,), replicas=1) == [DEAD_LETTERS.name]
+    assert "parkstream migrate --replicas 3" in (await findings(url))["replicas"].remedy
+    assert await apply_streams(url, replicas=3) == [DEAD_LETTERS.name]
+    assert (await findings(url))["replicas"].well
+    with pytest.raises(OperatorError, match="no 5 nodes"):
+        await apply_streams(url, replicas=5)
+
+
+async def test_a_server_that_is_no_cluster_says_so(empty_nats_account: NatsAccount) -> None:
+    with pytest.raises(OperatorError, match="is no cluster, and cannot keep 3 replicas"):
+        await apply_streams(empty_nats_account.url, replicas=3)
