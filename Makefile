@@ -37,7 +37,7 @@ run: setup ## everything on this machine, with a demo city, until Ctrl-C
 test: setup ## every test, on real embedded servers
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-bench: setup ## latency, throughput, memory and CPU on this machine; options: make bench ARGS="--runs 5 --mosquitto"
+bench: setup ## 200,000 uplinks drained, latency, memory, CPU per uplink; options: make bench ARGS="--broker embedded --profile"
 	PYTHONPATH=tests $(BIN)/python -m load $(ARGS)
 
 bench-api: setup ## the API's latency: reads, bookings, both, 64 for one slot; options: make bench-api ARGS="--runs 5"

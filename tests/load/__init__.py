@@ -5,10 +5,12 @@ A command, not a test: figures depend on the machine. `test_bench_works.py` only
 | Module | What it owns |
 |---|---|
 | `running_platform` | a `parkstream up` of its own, with its shipped defaults |
-| `street` | the sensors and their frames, rendered before the clock starts |
+| `street`, `traffic` | the sensors and their frames, rendered before the clock starts; what must be stored of them |
+| `mqtt_sender` | the publisher, which costs as little as it can |
 | `latency` | MQTT publish to server-sent event, at a fixed rate |
-| `burst` | uplinks per second while a burst is worked off, and what that costs |
-| `consumption` | memory and CPU seconds of each process |
-| `api` | what the API bears: `make bench-api` |
+| `drain`, `stored` | how fast a burst is worked off, at what cost, and whether all of it is stored once |
+| `consumption`, `profile` | memory and CPU of each process; functions of ingestor and engine |
 | `figures` | medians and spreads, as a table and as JSON |
+| `command` | what every benchmark's command line shares |
+| `api`, `displays` | `make bench-api` and `make bench-displays` |
 """

@@ -1,67 +1,61 @@
-"""`make bench`: measure latency, throughput, memory and CPU of a platform started for it alone."""
+"""`make bench`: measure throughput, latency, memory and CPU of a platform started for it alone."""
 
-import asyncio
-from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from load.command import JsonFile, make_app, run
 from load.figures import Question
 from load.rounds import measure
-from parkstream.errors import OperatorError
+from load.running_platform import Broker
+from load.traffic import Mix
 
-app = typer.Typer(rich_markup_mode="markdown", add_completion=False)
-console = Console(highlight=False)
+app = make_app()
 
 
 @app.command()
 def bench(
     *,
     runs: Annotated[int, typer.Option(min=1, help="How often everything is measured.")] = 3,
-    uplinks: Annotated[int, typer.Option(min=100, help="Size of the burst.")] = 50_000,
-    changing: Annotated[float, typer.Option(min=0, max=1, help="Share of the burst that changes a state.")] = 0.2,
-    rate: Annotated[float, typer.Option(min=1, help="Uplinks per second while latency is measured.")] = 500.0,
+    uplinks: Annotated[int, typer.Option(min=100, help="Size of a burst; its duplicates come on top.")] = 200_000,
+    uplink_bytes: Annotated[int, typer.Option("--bytes", min=992, help="Size of each uplink's JSON.")] = 992,
+    changing: Annotated[float, typer.Option(min=0.01, max=1, help="Share of uplinks that change a state.")] = 0.2,
+    duplicates: Annotated[float, typer.Option(min=0, max=1, help="Share that is delivered again.")] = 0.02,
+    late: Annotated[float, typer.Option(min=0, max=1, help="Share that comes after its successor.")] = 0.01,
+    rate: Annotated[float, typer.Option(min=1, help="Uplinks per second while latency is measured.")] = 1_000.0,
     seconds: Annotated[float, typer.Option(min=0.5, help="How long latency is measured, per run.")] = 20.0,
-    spaces: Annotated[int, typer.Option(min=10, help="Spaces, each with a sensor.")] = 1_000,
-    mosquitto: Annotated[
-        bool, typer.Option("--mosquitto", help="A Mosquitto (MQTT 5) as broker instead of the embedded listener.")
+    spaces: Annotated[int, typer.Option(min=10, help="Spaces, each with a sensor.")] = 10_000,
+    broker: Annotated[
+        list[Broker] | None, typer.Option(help="One platform for each that is named [default: mosquitto].")
+    ] = None,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Sample the functions of ingestor and engine; costs some per cent.")
     ] = False,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write every run's figures here as well.")] = None,
+    json_file: JsonFile = None,
 ) -> None:
     """Measure what the platform bears, on a `parkstream up` of its own with the shipped settings.
 
-    Each run measures, first, how long a change takes from the MQTT publish to a client of the event stream, while
-    --rate uplinks a second come in and every one of them changes a space; second, how fast a burst of --uplinks is
-    worked off, from the first publish to the last committed reading and published change. CPU and memory are those
-    of the burst. The runs share one platform, and a short unmeasured one comes first.
+    Each run measures how long a change takes from the MQTT publish to a client of the event stream, while --rate
+    uplinks a second come in; then how fast --uplinks are worked off, from the first to the last committed reading and
+    published event: once from the broker's queue, where they wait before the ingestor is let go, and once beside the
+    publisher. Everything sent is then looked for in the database. CPU and memory are those of the bursts. The runs
+    share one platform, and a short unmeasured one comes first.
 
     Everything, the publisher included, runs on this machine: leave it alone meanwhile. The platform's data is below
     /var/tmp and removed at the end.
     """
-    if json_file is not None and not json_file.parent.is_dir():
-        console.print(f"--json: {json_file.parent} is no directory.", style="red", markup=False, soft_wrap=True)
-        raise typer.Exit(2)
     question = Question(
         runs=runs,
         uplinks=uplinks,
-        changing=changing,
+        uplink_bytes=uplink_bytes,
+        mix=Mix(changing, duplicates, late),
         rate=rate,
         seconds=seconds,
         spaces=spaces,
-        mosquitto=mosquitto,
+        brokers=tuple(broker or [Broker.MOSQUITTO]),
+        profile=profile,
     )
-    try:
-        figures = asyncio.run(measure(question, console))
-    except OperatorError as error:
-        console.print(str(error), style="red", markup=False, soft_wrap=True)
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
-    figures.print(console)
-    if json_file is not None:
-        json_file.write_bytes(figures.to_json())
-        console.print(f"written to {json_file}", markup=False, soft_wrap=True)
+    run(lambda console: measure(question, console), json_file)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """How long a change of a space takes from the MQTT publish to a client of the event stream.
 
-In: frames with the instants at which they are due. Out: one latency per frame, in seconds. The clock of a frame
-starts when it is due, not when it could be sent: a platform that slows the publisher down does not look faster for it.
+In: frames with the instants at which they are due. Out: one latency per frame that changes a space, in seconds. The
+clock of a frame starts when it is due, not when it could be sent: a platform that slows the publisher down does not
+look faster for it.
 """
 
 import asyncio
@@ -10,9 +11,9 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
+from load.mqtt_sender import MqttSender
 from load.running_platform import RunningPlatform
 from load.street import TimedMessage
-from parking_simulator.publisher import Publisher
 from parkstream.errors import OperatorError
 from parkstream.gateway_client import GatewayClient
 from parkstream.platform_access import broker_of
@@ -25,7 +26,7 @@ CAUSE = re.compile(r'"cause":"([^"]*)"')
 async def measure_latency(
     platform: RunningPlatform, make: Callable[[int], Sequence[TimedMessage]], on_event: Callable[[], None]
 ) -> list[float]:
-    """Publish what `make` gives for a beginning (ns since 1970), and wait for the event of each; seconds.
+    """Publish what `make` gives for a beginning (ns since 1970), and wait for the event of each change; seconds.
 
     Raises OperatorError when an event does not come: a figure without it would be a lie.
     """
@@ -55,7 +56,7 @@ async def measure_latency(
     try:
         await _first(opened.wait(), listener)
         messages = make(time.time_ns())
-        expected |= {message.cause for message in messages}
+        expected |= {message.cause for message in messages if message.cause}
         began = await _publish(platform, messages)
         await _first(everything.wait(), listener)
     except TimeoutError:
@@ -66,7 +67,7 @@ async def measure_latency(
     finally:
         listener.cancel()
         await asyncio.gather(listener, return_exceptions=True)
-    return [arrivals[message.cause] - began - message.due_seconds for message in messages]
+    return [arrivals[message.cause] - began - message.due_seconds for message in messages if message.cause]
 
 
 async def _first(awaited: Coroutine[Any, Any, object], listener: asyncio.Task[None]) -> None:
@@ -82,13 +83,12 @@ async def _first(awaited: Coroutine[Any, Any, object], listener: asyncio.Task[No
 
 async def _publish(platform: RunningPlatform, messages: Sequence[TimedMessage]) -> float:
     """Send each message when it is due; the monotonic time of the beginning."""
-    broker = broker_of(platform.connections)
-    async with Publisher(broker, client_id="parkstream-bench", version=platform.mqtt_version) as publisher:
+    async with MqttSender(broker_of(platform.connections), client_id="parkstream-bench") as sender:
         began = time.monotonic()
         for timed in messages:
             ahead = began + timed.due_seconds - time.monotonic()
             if ahead > SHORTEST_SLEEP_SECONDS:
                 await asyncio.sleep(ahead)
-            await publisher.publish(timed.message)
-        await publisher.drain()
+            await sender.send(timed.message)
+        await sender.drain()
     return began

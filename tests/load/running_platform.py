@@ -15,11 +15,13 @@ import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 import httpx
 import msgspec
 
+from load.shipped_mosquitto import shipped_configuration
 from parking_simulator.publisher import MqttVersion
 from parkstream.checks.services import ask_ready
 from parkstream.embedded import child, places, ports
@@ -34,7 +36,13 @@ PORTS = tuple(name for name in StackSettings.model_fields if name.endswith("_por
 STOP_STEPS = ((signal.SIGTERM, 20.0),)
 # A ChirpStack that is not there: its double would hear every uplink, and its CPU is not the platform's.
 NO_DOUBLE = {"PARKSTREAM_CHIRPSTACK_URL": "http://127.0.0.1:9", "PARKSTREAM_CHIRPSTACK_TOKEN": "none"}
-MOSQUITTO_INFLIGHT = 2_000  # as in config/mosquitto/mosquitto.conf
+
+
+class Broker(StrEnum):
+    """Who stands between ChirpStack and the platform."""
+
+    MOSQUITTO = "mosquitto"
+    EMBEDDED = "embedded"
 
 
 @dataclass(frozen=True)
@@ -74,7 +82,7 @@ def _broker(home: Path, *, wanted: bool) -> Iterator[Mosquitto | None]:
     if executable is None:
         raise OperatorError("Mosquitto is not installed.", "apt-get install mosquitto, or leave --mosquitto away.")
     directory = places.make_private_dir(home / "mosquitto", places.server_account())
-    broker = Mosquitto(executable, directory, MOSQUITTO_INFLIGHT)
+    broker = Mosquitto(executable, directory, configuration=shipped_configuration())
     broker.start()
     try:
         yield broker

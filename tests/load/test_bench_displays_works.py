@@ -1,16 +1,12 @@
 """The displays' benchmark measures at all, and its figures are plausible; what they are is the machine's business."""
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from load.displays.told import match
+from load.small_run import figures_of
 
-TESTS = Path(__file__).resolve().parents[1]
 SIZE = ("--runs", "1", "--seconds", "2", "--displays", "20", "--rate", "10", "--converging", "0")
 
 
@@ -26,17 +22,6 @@ def test_changes_that_share_a_downlink_are_counted_and_not_guessed_at() -> None:
 
 @pytest.mark.slow
 def test_a_small_benchmark_of_displays_reports_plausible_figures(tmp_path: Path) -> None:
-    report = tmp_path / "figures.json"
-    done = subprocess.run(
-        [sys.executable, "-m", "load.displays", *SIZE, "--json", report],
-        env={**os.environ, "PYTHONPATH": str(TESTS)},
-        cwd=tmp_path,
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=110,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    measured = json.loads(report.read_text())
+    measured = figures_of("load.displays", tmp_path / "figures.json", *SIZE)
     assert 0 < measured["median_latency_ms"]["p50"] <= measured["median_latency_ms"]["p99"] < 60_000
     assert measured["runs"]["downlinks"][0] + measured["runs"]["merged"][0] >= 20

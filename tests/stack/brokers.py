@@ -32,12 +32,15 @@ STOP_STEPS = ((signal.SIGTERM, 5.0),)
 class Mosquitto:
     """One broker process; a restart keeps its port and its database."""
 
-    def __init__(self, executable: str, home: Path, max_inflight: int = 1000) -> None:
+    def __init__(
+        self, executable: str, home: Path, max_inflight: int = 1000, configuration: str = CONFIGURATION
+    ) -> None:
         self.home = home
         self.account = places.server_account()
         self.process: subprocess.Popen[bytes] | None = None
         self._executable = executable
         self._max_inflight = max_inflight
+        self._configuration = configuration
         self.port = 0
 
     @property
@@ -54,7 +57,9 @@ class Mosquitto:
     def _attempt(self) -> bool:
         self.port = self.port or ports.free_port()
         configuration = self.home / "mosquitto.conf"
-        configuration.write_text(CONFIGURATION.format(port=self.port, home=self.home, max_inflight=self._max_inflight))
+        configuration.write_text(
+            self._configuration.format(port=self.port, home=self.home, max_inflight=self._max_inflight)
+        )
         with (self.home / "output.log").open("ab") as output:
             self.process = process = child.spawn_server(
                 [self._executable, "-c", configuration],

@@ -1,19 +1,14 @@
 """`make bench-api`: measure the API of a platform started for it alone."""
 
-import asyncio
-from pathlib import Path
 from typing import Annotated
 
 import typer
-import uvloop
-from rich.console import Console
 
 from load.api.report import Question
 from load.api.rounds import measure
-from parkstream.errors import OperatorError
+from load.command import JsonFile, make_app, run
 
-app = typer.Typer(rich_markup_mode="markdown", add_completion=False)
-console = Console(highlight=False)
+app = make_app()
 Rate = Annotated[float, typer.Option(min=1, help="Requests per second.")]
 
 
@@ -29,7 +24,7 @@ def bench(
     rounds: Annotated[int, typer.Option(min=1, help="How often they do, per run.")] = 40,
     spaces: Annotated[int, typer.Option(min=10, help="Spaces, each with a sensor.")] = 1_000,
     uplinks: Annotated[float, typer.Option(min=1, help="Uplinks per second meanwhile, each a change.")] = 10.0,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write every run's figures here as well.")] = None,
+    json_file: JsonFile = None,
 ) -> None:
     """Measure the API: reads, bookings, both, and many who want one slot.
 
@@ -37,9 +32,6 @@ def bench(
     sent when they are due; a latency begins then. Everything, the client included, runs on this machine: leave it alone
     meanwhile. The platform's data is below /var/tmp and removed at the end.
     """
-    if json_file is not None and not json_file.parent.is_dir():
-        console.print(f"--json: {json_file.parent} is no directory.", style="red", markup=False, soft_wrap=True)
-        raise typer.Exit(2)
     question = Question(
         runs=runs,
         seconds=seconds,
@@ -51,18 +43,7 @@ def bench(
         spaces=spaces,
         uplinks_per_second=uplinks,
     )
-    try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            report = runner.run(measure(question, console))
-    except OperatorError as error:
-        console.print(str(error), style="red", markup=False, soft_wrap=True)
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
-    report.print(console)
-    if json_file is not None:
-        json_file.write_bytes(report.to_json())
-        console.print(f"written to {json_file}", markup=False, soft_wrap=True)
+    run(lambda console: measure(question, console), json_file)
 
 
 if __name__ == "__main__":

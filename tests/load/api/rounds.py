@@ -16,14 +16,13 @@ from load.api.client import LightClient
 from load.api.open_loop import Outcome, run_at_once, run_open_loop
 from load.api.report import Question, Report
 from load.api.workload import Workload
-from load.burst import publish_all
 from load.consumption import look_at
+from load.provisioning import settle_in
 from load.running_platform import RunningPlatform, running_platform
 from load.street import Street
 from parking_simulator.publisher import Publisher
 from parkstream.migrate import connect as connect_database
-from parkstream.platform_access import broker_of, command_client, find_tenant, plain_words
-from parkstream.showing import provision_with_bar
+from parkstream.platform_access import broker_of, plain_words
 
 NO_RATE_LIMITS = {
     "PARKSTREAM_RATE_LIMIT_READS_PER_SECOND": "0",
@@ -43,20 +42,12 @@ async def measure(question: Question, console: Console) -> Report:
             status.stop()
             street = Street(question.spaces)
             with plain_words():
-                await _settle_in(platform, street, console)
+                await settle_in(platform, street, console)
                 async with (
                     _uplinks(platform, street, question.uplinks_per_second),
                     LightClient(platform.connections.api_url, {"X-API-Key": platform.connections.api_key}) as client,
                 ):
                     return await _rounds(platform, question, client, console)
-
-
-async def _settle_in(platform: RunningPlatform, street: Street, console: Console) -> None:
-    """Make the spaces, and let every sensor say hello."""
-    tenant_id = await find_tenant(platform.connections, None)
-    async with command_client(platform.connections, tenant_id, "bench") as client:
-        await provision_with_bar(console, client, street.city.fleet)
-    await publish_all(platform, street.come_up())
 
 
 @contextlib.asynccontextmanager
@@ -67,7 +58,7 @@ async def _uplinks(platform: RunningPlatform, street: Street, rate: float) -> As
         broker = broker_of(platform.connections)
         async with Publisher(broker, client_id="parkstream-bench", version=platform.mqtt_version) as publisher:
             while True:
-                for timed in street.changes(max(1, int(rate)), rate, time.time_ns()):
+                for timed in street.timed(max(1, int(rate)), rate, time.time_ns()):
                     await publisher.publish(timed.message)
                     await asyncio.sleep(1 / rate)
 

@@ -1,19 +1,14 @@
 """`make bench-displays`: measure how soon displays are told, on a platform started for it alone."""
 
-import asyncio
-from pathlib import Path
 from typing import Annotated
 
 import typer
-import uvloop
-from rich.console import Console
 
+from load.command import JsonFile, make_app, run
 from load.displays.report import Question
 from load.displays.rounds import measure
-from parkstream.errors import OperatorError
 
-app = typer.Typer(rich_markup_mode="markdown", add_completion=False)
-console = Console(highlight=False)
+app = make_app()
 
 
 @app.command()
@@ -27,7 +22,7 @@ def bench(
     mosquitto: Annotated[
         bool, typer.Option("--mosquitto", help="Mosquitto as the broker, as beside ChirpStack.")
     ] = False,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write every run's figures here as well.")] = None,
+    json_file: JsonFile = None,
 ) -> None:
     """Measure the time from a sensor's uplink to the downlink that ChirpStack queues for the space's display.
 
@@ -35,24 +30,10 @@ def bench(
     then, with the shipped ones, how long it takes until every display is told after all spaces change at once.
     Everything runs on this machine: leave it alone meanwhile.
     """
-    if json_file is not None and not json_file.parent.is_dir():
-        console.print(f"--json: {json_file.parent} is no directory.", style="red", markup=False, soft_wrap=True)
-        raise typer.Exit(2)
     question = Question(
         runs=runs, displays=displays, rate=rate, seconds=seconds, converging=converging, mosquitto=mosquitto
     )
-    try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            report = runner.run(measure(question, console))
-    except OperatorError as error:
-        console.print(str(error), style="red", markup=False, soft_wrap=True)
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
-    report.print(console)
-    if json_file is not None:
-        json_file.write_bytes(report.to_json())
-        console.print(f"written to {json_file}", markup=False, soft_wrap=True)
+    run(lambda console: measure(question, console), json_file)
 
 
 if __name__ == "__main__":

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import asyncpg
 from rich.console import Console
 
-from load.burst import publish_all
 from load.consumption import look_at
 from load.displays.report import Question, Report
 from load.displays.told import Told, match
+from load.provisioning import settle_in
 from load.running_platform import RunningPlatform, running_platform
 from load.street import RUN, Street, TimedMessage
 from parking_simulator.chirpstack import ChirpStackDouble
@@ -27,8 +27,7 @@ from parking_simulator.rendering import Application
 from parkstream.embedded import ports
 from parkstream.errors import OperatorError
 from parkstream.migrate import connect as connect_database
-from parkstream.platform_access import broker_of, command_client, find_tenant, plain_words
-from parkstream.showing import provision_with_bar
+from parkstream.platform_access import broker_of, plain_words
 
 RAISED = {
     "PARKSTREAM_DOWNLINKS_PER_MINUTE_PER_GATEWAY": "1000000",
@@ -114,7 +113,7 @@ async def _stage(
             async with double:
                 status.stop()
                 with plain_words():
-                    await _provision(platform, street, console)
+                    await settle_in(platform, street, console)
                 display_of = {bay.device.dev_eui: bay.display.dev_eui for bay in street.city.bays if bay.display}
                 stage = Stage(platform, double, street, database, display_of)
                 with console.status("waiting until every display has been told"):
@@ -123,17 +122,10 @@ async def _stage(
             await database.close()
 
 
-async def _provision(platform: RunningPlatform, street: Street, console: Console) -> None:
-    tenant_id = await find_tenant(platform.connections, None)
-    async with command_client(platform.connections, tenant_id, "bench") as client:
-        await provision_with_bar(console, client, street.city.fleet)
-    await publish_all(platform, street.come_up())
-
-
 async def _changes(stage: Stage, question: Question, seconds: float) -> tuple[Told, int, int]:
     """Change spaces one after another; what came of it, downlinks and changes."""
     queued = len(stage.chirpstack.enqueued)
-    messages = stage.street.changes(int(question.rate * seconds), question.rate, time.time_ns())
+    messages = stage.street.timed(int(question.rate * seconds), question.rate, time.time_ns())
     changes = await stage.publish(messages)
     await stage.come_to_rest()
     downlinks = [(one.dev_eui, one.at) for one in stage.chirpstack.enqueued[queued:]]
@@ -144,7 +136,7 @@ async def _converge(stage: Stage, report: Report) -> None:
     """Change every space at once, after the tokens have come back."""
     await _tokens_are_back(stage)
     queued = len(stage.chirpstack.enqueued)
-    messages = stage.street.changes(len(stage.display_of), 1e6, time.time_ns())
+    messages = stage.street.timed(len(stage.display_of), 1e6, time.time_ns())
     changes = await stage.publish(messages)
 
     async def all_are_told() -> bool:

@@ -1,0 +1,89 @@
+"""A sampling profile of ingestor and engine: which functions take their CPU.
+
+In: whether it is wanted. Out: the environment that makes the services sample themselves (`sampler`), and after their
+end a table of the functions that were running most often. Sampling costs a few per cent: the rates of a profiled run
+are not for comparing.
+"""
+
+import json
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+SAMPLER = Path(__file__).resolve().parent / "sampler"
+TOP = 25
+
+
+@dataclass
+class Profile:
+    """Share of samples by function: `own` where it was running itself, `all` where it or what it called was."""
+
+    own: dict[str, dict[str, float]] = field(default_factory=dict)
+    all: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    def print(self, console: Console) -> None:
+        """A table per service."""
+        for service, own in self.own.items():
+            table = Table("function", "itself", "with what it calls", title=f"CPU of {service}", title_justify="left")
+            for name in sorted(own, key=lambda name: -own[name])[:TOP]:
+                table.add_row(name, f"{own[name]:.1%}", f"{self.all[service][name]:.1%}")
+            console.print(table)
+
+
+@dataclass(frozen=True)
+class Profiling:
+    """A directory that the services write to; None: they do not."""
+
+    directory: Path | None
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What the services are to be started with."""
+        if self.directory is None:
+            return {}
+        return {"PYTHONPATH": str(SAMPLER), "PARKSTREAM_BENCH_PROFILE": str(self.directory)}
+
+    def read(self) -> Profile | None:
+        """What the services have written; they write when they end."""
+        if self.directory is None:
+            return None
+        profile = Profile()
+        for file in sorted(self.directory.glob("*.json")):
+            profile.own[file.stem], profile.all[file.stem] = shares(json.loads(file.read_bytes()))
+        return profile
+
+
+@contextmanager
+def profiled(*, wanted: bool) -> Iterator[Profiling]:
+    """For the time of a platform."""
+    directory = Path(tempfile.mkdtemp(prefix="parkstream-profile-")) if wanted else None
+    try:
+        yield Profiling(directory)
+    finally:
+        if directory is not None:
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+def shares(stacks: list[tuple[list[tuple[str, str]], int]]) -> tuple[dict[str, float], dict[str, float]]:
+    """Own and whole share of each function, of `(stack, count)` with the innermost function first."""
+    own: Counter[str] = Counter()
+    whole: Counter[str] = Counter()
+    for stack, count in stacks:
+        names = [f"{_module(filename)}:{function}" for filename, function in stack]
+        own[names[0]] += count
+        for name in set(names):
+            whole[name] += count
+    total = own.total() or 1
+    return ({name: count / total for name, count in counted.items()} for counted in (own, whole))  # type: ignore[return-value]
+
+
+def _module(filename: str) -> str:
+    """The last folder and the file."""
+    return "/".join(Path(filename).parts[-2:]).removesuffix(".py")
