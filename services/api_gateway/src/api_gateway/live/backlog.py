@@ -9,7 +9,7 @@ from api_gateway.live.announcement import PassedVersions, UnreadableEventError, 
 from api_gateway.live.feed import Feed, reset_frame
 from api_gateway.live.position import FOLLOWED, SPACES, Position, moved
 from api_gateway.live.subscription import Subscription
-from api_gateway.stored_messages import read_stored
+from api_gateway.stored_messages import read_page
 from parking_contracts import subjects
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class _Reader:
     async def read_page(self, stream: int, position: Position) -> Position:
         """Queue the next page of one stream; the position behind it."""
         floor = self._feed.ring.floor[stream]
-        found = await read_stored(
+        found = await read_page(
             self._client,
             FOLLOWED[stream].name,
             sequence=position[stream] + 1,

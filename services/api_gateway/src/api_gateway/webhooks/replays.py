@@ -17,7 +17,7 @@ import structlog
 
 from api_gateway.live.announcement import UnreadableEventError
 from api_gateway.live.position import FOLLOWED, SPACES, Position, moved
-from api_gateway.stored_messages import StoredMessage, read_stored
+from api_gateway.stored_messages import StoredMessage, read_page
 from api_gateway.webhooks.events import WebhookEvent, read_event
 from api_gateway.webhooks.queries import arrivals, replays
 from parking_chassis.isolation import failure_of
@@ -103,7 +103,7 @@ class Replays:
 
     async def _read(self, tenant_id: UUID, stream: int, sequence: int) -> Sequence[StoredMessage]:
         of_tenant = subjects.spaces_of(tenant_id) if stream == SPACES else subjects.reservations_of(tenant_id)
-        return await read_stored(self._client, FOLLOWED[stream].name, sequence=sequence, subject=of_tenant, limit=PAGE)
+        return await read_page(self._client, FOLLOWED[stream].name, sequence=sequence, subject=of_tenant, limit=PAGE)
 
 
 async def _write(
@@ -142,7 +142,7 @@ async def find_position(client: Client, tenant_id: UUID, since: datetime) -> Pos
     position = await last_position(client)
     since = min(max(since, _EARLIEST), datetime.now(UTC))  # JetStream takes the years far from ours for other ones
     for stream, of_tenant in enumerate((subjects.spaces_of(tenant_id), subjects.reservations_of(tenant_id))):
-        found = await read_stored(client, FOLLOWED[stream].name, sequence=0, subject=of_tenant, limit=1, since=since)
+        found = await read_page(client, FOLLOWED[stream].name, sequence=0, subject=of_tenant, limit=1, since=since)
         if found:
             position = moved(position, stream, found[0].sequence - 1)
     return position
