@@ -12,6 +12,7 @@ ledger with what database, streams, clients and displays say afterwards. The sam
 | `load`, `bookings`, `follower` | uplinks, reservations over HTTP, clients of the event stream |
 | `nemesis` | the plan of faults (pure), and its execution |
 | `recovery` | how long after a fault everything was caught up with |
-| `evidence`, `expectation`, `checker` | what was found, what should have been, and the difference; the latter two pure |
+| `gathering`, `evidence` | what is left afterwards: how it is read, and what it is |
+| `expectation`, `checker` | what should have been, and the difference; both pure |
 | `rounds`, `report` | one round after the other, and what they showed |
 """

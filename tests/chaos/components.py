@@ -94,7 +94,7 @@ class ServiceComponent:
         async with httpx.AsyncClient(trust_env=False, timeout=2, verify=False) as client:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(within):
-                    while self.pid is not None and await ask_ready(client, port):
+                    while self.pid is not None and await ask_ready(client, port):  # noqa: ASYNC110  asked, not told
                         await asyncio.sleep(POLL_SECONDS)
                     return self.pid is not None
         return False

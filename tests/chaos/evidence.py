@@ -57,6 +57,7 @@ class ChangeRow(msgspec.Struct, frozen=True):
     previous: str
     state: str
     cause: str
+    occurred_at: datetime
     changed_at: datetime
 
 
@@ -89,10 +90,14 @@ class LeftOvers(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Evidence(msgspec.Struct, kw_only=True):
-    """One round's. `displays` is what each shows, asked of the double itself."""
+    """One round's. `displays` is what each shows, asked of the double itself; `families` of which family each is.
+
+    `broker_may_lose`: a broker was killed whose PUBACK is not tied to its disk.
+    """
 
     ledger: Ledger
-    broker_was_killed: bool = False
+    broker_may_lose: bool = False
+    families: dict[str, str] = {}
     readings: list[Reading] = []
     stays: list[StayRow] = []
     spaces: list[SpaceRow] = []

@@ -51,7 +51,7 @@ SERVICES = ("uplink_ingestor", "occupancy_engine", "reservation_service", "downl
 DATABASE_USERS = frozenset(SERVICES) - {"uplink_ingestor"}
 MOSQUITTO_INFLIGHT = 2_000  # as in config/mosquitto/mosquitto.conf
 POSTGRES_MEGABYTES, NATS_MEGABYTES = 2_048, 1_024
-CLIENTS = "clients"
+CLIENTS, SENSORS = "clients", "sensors"
 Broker = Literal["mosquitto", "embedded"]
 # What a night compresses into minutes: sweeps and clocks that would wait a minute, and limits of the air.
 QUICK = {
@@ -226,7 +226,8 @@ class World:
     async def _add_double(self) -> None:
         port = ports.free_port()
         mqtt_port = int(self.broker_url.rpartition(":")[2])
-        await self.link("chirpstack", self.broker_name, mqtt_port)
+        for near in ("chirpstack", SENSORS):
+            await self.link(near, self.broker_name, mqtt_port)
         mqtt = self.url_through("chirpstack", self.broker_name, self.broker_url)
         arguments = {
             "spaces": self.shape.spaces,

@@ -1,0 +1,155 @@
+"""One round: a world, its load, its faults, the rest afterwards, and the check.
+
+In: a seed and a shape. Out: a `Round` for the report.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import msgspec
+
+from chaos.bookings import Bookings
+from chaos.checker import Finding, Verdict, check, finding
+from chaos.evidence import Evidence
+from chaos.follower import Follower
+from chaos.gathering import gather
+from chaos.load import Load
+from chaos.nemesis import Devices, Done, Fault, Kind, Nemesis, Stage, plan
+from chaos.recovery import Watch, come_to_rest
+from chaos.report import Round
+from chaos.world import Broker, Shape, World
+
+UPLINKS_PER_SECOND = 25.0
+SLOTS_PER_SECOND = 1.5
+OPENED_SECONDS = 30.0
+RECOVERY_PATIENCE_SECONDS = 90.0
+REST_PATIENCE_SECONDS = 120.0
+LAST_WORDS_SECONDS = 60.0
+
+Said = Callable[[str], None]
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """One round: how long faults go on (the rest afterwards not counted), and whether they overlap."""
+
+    seed: int
+    seconds: float
+    broker: Broker = "mosquitto"
+    replicas: int = 1
+    dense: bool = False
+    rate: float = UPLINKS_PER_SECOND
+
+
+async def run_round(wanted: Wanted, say: Said) -> Round:
+    """Everything."""
+    began = time.monotonic()
+    shape = Shape(seed=wanted.seed, broker=wanted.broker, replicas=wanted.replicas)
+    async with World.running(shape) as world:
+        stage = Stage(tuple(world.components), tuple(world.disks))
+        faults = plan(wanted.seed, wanted.seconds, stage, dense=wanted.dense)
+        say(f"{len(world.components)} components; {len(faults)} faults planned")
+        done, evidence, restless = await _live_through(world, wanted, faults, say)
+        verdict = check(evidence)
+        return Round(
+            seed=wanted.seed,
+            broker=wanted.broker,
+            replicas=wanted.replicas,
+            dense=wanted.dense,
+            seconds=time.monotonic() - began,
+            faults=done,
+            counts=_counts(evidence, verdict),
+            findings=[*verdict.findings, *_unrested(done, restless)],
+            skipped=[] if world.disks else [f"{Kind.DISK_FULL}: no file system can be mounted here (needs root)"],
+        )
+
+
+async def _live_through(
+    world: World, wanted: Wanted, faults: list[Fault], say: Said
+) -> tuple[list[Done], Evidence, str]:
+    load, bookings = Load(world, wanted.rate), Bookings(world, SLOTS_PER_SECOND)
+    followers = [Follower(world, town) for town in world.towns]
+    watch = Watch(world, followers, bookings)
+    nemesis = Nemesis(world, Devices(load.shift_clocks, load.rejoin), _teller(say))
+    async with _running(*(follower.run for follower in followers)):
+        async with asyncio.timeout(OPENED_SECONDS):
+            await asyncio.gather(*(follower.opened.wait() for follower in followers))
+        async with asyncio.TaskGroup() as speaking:
+            speaking.create_task(load.run())
+            speaking.create_task(bookings.run())
+            if wanted.dense:
+                await nemesis.overlap(faults)
+            else:
+                await nemesis.one_by_one(faults, wanted.seconds, _recovery(watch, nemesis, say))
+            bookings.stop()
+            load.calm_down()
+            load.stop()
+            say("all faults are over; waiting for rest")
+        may_lose = _may_lose(nemesis.done)
+        restless = await come_to_rest(watch, REST_PATIENCE_SECONDS, taken_alone=may_lose)
+        say(f"not at rest: {restless}" if restless else "at rest; checking")
+        async with asyncio.timeout(LAST_WORDS_SECONDS):
+            evidence = await gather(world, await watch.sql(), await watch.bus(), broker_may_lose=may_lose)
+        await watch.close()
+    return nemesis.done, evidence, restless
+
+
+def _recovery(watch: Watch, nemesis: Nemesis, say: Said) -> Callable[[Done], Awaitable[None]]:
+    async def recovered(done: Done) -> None:
+        taken_alone = _may_lose(nemesis.done)
+        done.caught_up, done.missing = await watch.caught_up(RECOVERY_PATIENCE_SECONDS, taken_alone=taken_alone)
+        took = f"caught up in {done.caught_up:.1f} s" if done.caught_up is not None else f"NOT: {done.missing}"
+        say(f"  {took}")
+
+    return recovered
+
+
+def _may_lose(done: list[Done]) -> bool:
+    """A killed Mosquitto loses what it has not written yet."""
+    return any(one.fault.kind is Kind.KILL and one.fault.target == "mosquitto" for one in done)
+
+
+def _teller(say: Said) -> Callable[[Fault, bool], None]:
+    def tell(fault: Fault, begins: bool) -> None:
+        if begins:
+            say(f"{fault.kind} {fault.target} for {fault.seconds:.1f} s")
+
+    return tell
+
+
+def _unrested(done: list[Done], restless: str) -> list[Finding]:
+    """A world that does not come to rest is wedged, whatever the rows say."""
+    found = [Finding("unresolved", "the platform did not come to rest", 1, (restless,))] if restless else []
+    late = [f"{one.fault.kind} {one.fault.target}: {one.missing}" for one in done if one.missing]
+    return [*found, *finding("unresolved", "faults that were not recovered from in time", late)]
+
+
+def _counts(evidence: Evidence, verdict: Verdict) -> dict[str, int]:
+    ledger = evidence.ledger
+    return {
+        "uplinks": len(ledger.uplinks),
+        "deliveries": sum(len(sent.ids) for sent in ledger.uplinks.values()),
+        "state changes": len(evidence.changes),
+        "stays": len(evidence.stays),
+        "bookings": len(ledger.bookings),
+        "reservations": len(evidence.reservations),
+        "requests": sum(one.attempts for one in ledger.bookings),
+        "events read by clients": sum(map(len, ledger.events.values())),
+        "displays": len(evidence.displays),
+        "lost by Mosquitto": len(verdict.broker_lost),
+    }
+
+
+@asynccontextmanager
+async def _running(*runs: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+    """These, until the end of the context; one that fails ends it."""
+    tasks = [asyncio.ensure_future(run()) for run in runs]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

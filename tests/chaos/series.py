@@ -1,0 +1,97 @@
+"""Several rounds, one after the other, and what is seen of them meanwhile.
+
+In: what was asked for on the command line. Out: a report, and progress on the console.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from chaos.report import Report, Round
+from chaos.rounds import UPLINKS_PER_SECOND, Wanted, run_round
+from chaos.world import Broker
+from parkstream.errors import OperatorError
+
+SHORT_SECONDS = 75.0
+ROUND_SECONDS = 110.0
+DENSE_ROUND_SECONDS = 60.0
+BROKERS: tuple[Broker, Broker] = ("mosquitto", "embedded")
+
+
+class Series(msgspec.Struct, frozen=True, kw_only=True):
+    """See `chaos.__main__`."""
+
+    seed: int
+    minutes: float
+    broker: str = "both"
+    replicas: int = 0
+    rate: float = UPLINKS_PER_SECOND
+    short: bool = False
+
+
+def rounds_of(series: Series) -> Iterator[Wanted]:
+    """One after the other, for ever; a short series has one."""
+    if series.broker not in {*BROKERS, "both"}:
+        raise OperatorError(f"--broker {series.broker} is not known.", "Give mosquitto, embedded or both.")
+    seed = series.seed
+    while True:
+        broker = BROKERS[seed // 2 % 2] if series.broker == "both" else BROKERS[BROKERS.index(series.broker)]
+        # The embedded listener has no shared subscriptions: there is one ingestor, and so one of each.
+        replicas = series.replicas or (1 + seed // 4 % 2 if broker == "mosquitto" else 1)
+        dense = series.short or seed % 2 == 0
+        seconds = SHORT_SECONDS if series.short else DENSE_ROUND_SECONDS if dense else ROUND_SECONDS
+        yield Wanted(seed=seed, seconds=seconds, broker=broker, replicas=replicas, dense=dense, rate=series.rate)
+        if series.short:
+            return
+        seed += 1
+
+
+async def run_series(series: Series, console: Console) -> Report:
+    """Rounds until the time is over; the last one is finished."""
+    report = Report([])
+    began, total = time.monotonic(), 60 * series.minutes
+    with _bar(console, total) as bar:
+        task = bar.add_task("", total=total, said="")
+        ticking = asyncio.create_task(_tick(bar, began))
+        try:
+            for wanted in rounds_of(series):
+                if report.rounds and time.monotonic() - began > total:
+                    break
+                report.rounds.append(await _one(wanted, bar, console))
+        finally:
+            ticking.cancel()
+        bar.update(task, completed=total)
+    return report
+
+
+async def _one(wanted: Wanted, bar: Progress, console: Console) -> Round:
+    kind = "overlapping" if wanted.dense else "one by one"
+    name = f"seed {wanted.seed}: {wanted.broker}, {wanted.replicas} of each, faults {kind}"
+    console.print(name, markup=False)
+
+    def say(text: str) -> None:
+        bar.update(bar.task_ids[0], said=f"seed {wanted.seed}: {text.strip()}")
+        console.print(f"  {text}", markup=False, style="dim")
+
+    done = await run_round(wanted, say)
+    for one in done.findings:
+        console.print(f"  {one.kind}: {one.count} {one.what}: {'; '.join(one.examples)}", style="red", markup=False)
+    console.print(f"  {done.summary}", markup=False)
+    return done
+
+
+def _bar(console: Console, total: float) -> Progress:
+    columns = (BarColumn(), TimeElapsedColumn(), TextColumn("{task.fields[said]}", markup=False))
+    return Progress(*columns, console=console, transient=True, disable=total <= 0)
+
+
+async def _tick(bar: Progress, began: float) -> None:
+    while True:
+        bar.update(bar.task_ids[0], completed=time.monotonic() - began)
+        await asyncio.sleep(1)
