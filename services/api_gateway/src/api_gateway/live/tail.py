@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import structlog
@@ -42,6 +43,7 @@ class StreamTail:
         self._handle = handle
         self._on_start = on_start
         self._position: int | None = None
+        self._created: datetime | None = None
         self.following = False
 
     async def run(self, client: Client) -> None:
@@ -70,11 +72,14 @@ class StreamTail:
 
     async def _find_position(self, client: Client) -> int:
         """Where to go on. A stream that ends before our position is a new one: it starts afresh."""
-        last: int = (await client.jetstream().stream_info(self._stream)).state.last_seq
+        info = await client.jetstream().stream_info(self._stream)
+        last: int = info.state.last_seq
         if self._position is None or self._position > last:
             if self._position is not None:
+                if info.created == self._created:
+                    raise _InterruptedError(f"the node that answered has only {last} of {self._position} messages")
                 log.error("stream_restarted", stream=self._stream, was=self._position, now=last)
-            self._position = last
+            self._position, self._created = last, info.created
             self._on_start(last)
         return self._position
 
