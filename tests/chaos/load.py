@@ -26,7 +26,6 @@ from parking_simulator.voice import Voice
 
 MICROSECOND_NS, SECOND_NS = 1_000, 1_000_000_000
 WINDOW = 20_000
-CALM_SHARE = 0.3
 # Of all frames.
 CHANGES, SILENT, JOINS = 0.40, 0.02, 0.004
 LATE, REPEATED, RETRANSMITTED, WRONG_CLOCK, UNTIMED = 0.04, 0.04, 0.01, 0.03, 0.2
@@ -81,7 +80,6 @@ class Load:
         self._numbers = itertools.count()
         self._last_ns = 0
         self._clocks_are_wrong = False
-        self._is_calm = False
         self._over = asyncio.Event()
 
     @property
@@ -92,10 +90,6 @@ class Load:
     def shift_clocks(self, wrong: bool) -> None:
         """From now on every gateway's clock is wrong, or none more often than usual."""
         self._clocks_are_wrong = wrong
-
-    def calm_down(self) -> None:
-        """From now on nothing but heartbeats."""
-        self._is_calm = True
 
     def stop(self) -> None:
         """Say what is owed, and no more."""
@@ -116,7 +110,7 @@ class Load:
             while not self._over.is_set():
                 await self._say_something(self._dice.choice(self.speakers))
                 await self._pay(time.monotonic())
-                due += self._period_seconds / (CALM_SHARE if self._is_calm else 1.0)
+                due += self._period_seconds
                 await asyncio.sleep(max(0.0, due - time.monotonic()))
             await self._pay(float("inf"))
             await self._publisher.drain()
@@ -132,7 +126,7 @@ class Load:
         await self._publish(self._worded(speaker, frame, occupied=speaker.voice.occupied))
 
     async def _say_something(self, speaker: Speaker) -> None:
-        roll = 1.0 if self._is_calm else self._dice.random()
+        roll = self._dice.random()
         at_ns, voice = self._now_ns(), speaker.voice
         if roll < JOINS and not speaker.stays:
             await self._come_up(speaker)
@@ -150,7 +144,7 @@ class Load:
     async def _send(self, speaker: Speaker, frame: Uplink, *, occupied: bool | None) -> None:
         """One frame, and what the network makes of it."""
         worded = self._worded(speaker, frame, occupied=occupied)
-        disorder = 1.0 if self._is_calm else self._dice.random()
+        disorder = self._dice.random()
         if disorder < LATE and not speaker.stays:
             self._owe(worded, LATE_SECONDS)
             return

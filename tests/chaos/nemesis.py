@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from enum import StrEnum
 
@@ -25,6 +26,7 @@ LONG_SHARE = 0.25
 DENSE_SECONDS = (0.6, 2.2)
 LANES = 2
 PAUSE_SECONDS = (0.5, 2.0)
+START_SECONDS = 4.0
 
 
 class Kind(StrEnum):
@@ -75,13 +77,16 @@ def plan(seed: int, seconds: float, stage: Stage, *, dense: bool = False) -> lis
     pairs = _pairs(stage, dice)
     faults: list[Fault] = []
     free_at = [dice.uniform(*PAUSE_SECONDS) * (lane + 1) for lane in range(LANES if dense else 1)]
+    whole_again: dict[str, float] = {}
     for kind, target in pairs:
         lane = free_at.index(min(free_at))
-        length = _length(kind, dice, dense=dense)
-        fault = Fault(round(free_at[lane], 2), kind, target, length, _latency(kind, dice))
+        begins = round(max(free_at[lane], whole_again.get(target, 0.0)), 2)
+        fault = Fault(begins, kind, target, _length(kind, dice, dense=dense), _latency(kind, dice))
         if fault.ends_seconds > seconds:
             break
         faults.append(fault)
+        # What is started again takes a moment: two faults never harm one component at the same time.
+        whole_again[target] = fault.ends_seconds + START_SECONDS
         free_at[lane] = fault.ends_seconds + dice.uniform(*PAUSE_SECONDS) * (0.5 if dense else 1.0)
     return sorted(faults, key=lambda fault: fault.at_seconds)
 
@@ -133,6 +138,7 @@ class Nemesis:
         self._devices = devices
         self._on_fault = on_fault
         self._began = time.monotonic()
+        self._busy: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self.done: list[Done] = []
 
     @property
@@ -171,6 +177,11 @@ class Nemesis:
         return done
 
     async def _harm(self, fault: Fault) -> None:
+        """Begin, wait, and end it; the plan keeps two apart that concern one component, this makes sure of it."""
+        async with self._busy[fault.target]:
+            await self._do(fault)
+
+    async def _do(self, fault: Fault) -> None:
         if fault.kind in CUTS:
             await self._cut_off(fault)
         elif fault.kind is Kind.CLOCK_SHIFT:

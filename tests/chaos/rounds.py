@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import msgspec
@@ -77,24 +77,33 @@ async def _live_through(
     async with _running(*(follower.run for follower in followers)):
         async with asyncio.timeout(OPENED_SECONDS):
             await asyncio.gather(*(follower.opened.wait() for follower in followers))
-        async with asyncio.TaskGroup() as speaking:
-            speaking.create_task(load.run())
-            speaking.create_task(bookings.run())
-            if wanted.dense:
-                await nemesis.overlap(faults)
-            else:
-                await nemesis.one_by_one(faults, wanted.seconds, _recovery(watch, nemesis, say))
-            bookings.stop()
-            load.calm_down()
-            load.stop()
-            say("all faults are over; waiting for rest")
+        speaking = [asyncio.create_task(load.run()), asyncio.create_task(bookings.run())]
+        if wanted.dense:
+            await nemesis.overlap(faults)
+        else:
+            await nemesis.one_by_one(faults, wanted.seconds, _recovery(watch, nemesis, say))
+        load.stop()
+        bookings.stop()
+        say("all faults are over; waiting for rest")
+        restless = await _silence(speaking)
         may_lose = _may_lose(nemesis.done)
-        restless = await come_to_rest(watch, REST_PATIENCE_SECONDS, taken_alone=may_lose)
+        restless = restless or await come_to_rest(watch, REST_PATIENCE_SECONDS, taken_alone=may_lose)
         say(f"not at rest: {restless}" if restless else "at rest; checking")
         async with asyncio.timeout(LAST_WORDS_SECONDS):
             evidence = await gather(world, await watch.sql(), await watch.bus(), broker_may_lose=may_lose)
         await watch.close()
     return nemesis.done, evidence, restless
+
+
+async def _silence(speaking: Sequence[asyncio.Task[None]]) -> str:
+    """Wait until the broker has acknowledged everything and every booking is answered; what was not, or nothing."""
+    _, unfinished = await asyncio.wait(speaking, timeout=REST_PATIENCE_SECONDS)
+    for task in unfinished:
+        task.cancel()
+    for task in speaking:
+        if task not in unfinished:
+            task.result()
+    return "PUBACKs, or answers to bookings" if unfinished else ""
 
 
 def _recovery(watch: Watch, nemesis: Nemesis, say: Said) -> Callable[[Done], Awaitable[None]]:

@@ -44,6 +44,7 @@ from parkstream.streams import apply_streams
 from stack import warm_start
 from stack.brokers import Mosquitto
 from stack.gateways import KEY
+from stack.nats_cluster import NatsCluster, Node, make_nats_cluster
 from stack.servers import remove_abandoned_directories, scratch_directory
 from stack.service_process import Service
 
@@ -87,6 +88,7 @@ class World:
         self.components: dict[str, Component] = {}
         self.links: dict[tuple[str, str], Proxy] = {}
         self.disks: dict[str, SmallDisk] = {}
+        self.cluster: NatsCluster | None = None
         self.control_port = ports.free_port()
         self._exits = AsyncExitStack()
 
@@ -160,7 +162,7 @@ class World:
         for component in list(self.components.values()):
             await component.start()
         await migrate_database(self.database_url)
-        await apply_streams(self.nats_urls[0])
+        await apply_streams(",".join(self.nats_urls), replicas=self.shape.nats_nodes)
         await self._add_double()
         for name in SERVICES:
             for number in range(self.shape.replicas):
@@ -191,10 +193,14 @@ class World:
         self.components[self.broker_name] = ServerComponent(self.broker_name, self._broker)
 
     def _nats_name(self, number: int) -> str:
-        return "nats" if self.shape.nats_nodes == 1 else f"nats-{number}"
+        return "nats" if self.shape.nats_nodes == 1 else f"nats-{number + 1}"
 
-    def _make_nats(self) -> list[NatsServer]:
-        """The bus; one node, with what config/nats has."""
+    def _make_nats(self) -> list[NatsServer] | list[Node]:
+        """The bus; one node, or the three of config/nats/cluster.conf, which become ready together."""
+        if self.shape.nats_nodes > 1:
+            self.cluster = self._exits.enter_context(make_nats_cluster())
+            self.cluster.spawn()
+            return self.cluster.nodes
         home = self._disk("nats", NATS_MEGABYTES)
         return [NatsServer(home, NatsPorts(ports.free_port(), ports.free_port()), sync_interval=SYNC_ALWAYS)]
 
