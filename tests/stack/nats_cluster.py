@@ -6,6 +6,8 @@ Each node is a process of its own, to be killed, stopped and started again; it k
 
 import asyncio
 import contextlib
+import http.client
+import json
 import os
 import shutil
 import signal
@@ -14,13 +16,13 @@ import sysconfig
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import httpx
 import nats
 import pytest
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
 from parkstream.embedded import child, places, ports
+from parkstream.embedded.nats import NatsLogin, NatsPorts
 from stack.servers import scratch_directory
 from stack.waiting import eventually
 
@@ -36,7 +38,8 @@ class Node:
 
     def __init__(self, number: int, home: Path) -> None:
         self.name = f"nats-{number}"
-        self.client_port, self.monitor_port, self.route_port = (ports.free_port() for _ in range(3))
+        self.ports = NatsPorts(ports.free_port(), ports.free_port())
+        self.route_port = ports.free_port()
         self.home = home
         self.log = home / "nats.log"
         self.account = places.ourselves()
@@ -51,8 +54,8 @@ class Node:
         """The shipped file, with what a node of its own machine would not need: other ports and another directory."""
         text = SHIPPED.read_text(encoding="utf-8")
         for shipped, ours in (
-            ("\nport: 4222", f'\nlisten: "127.0.0.1:{self.client_port}"'),
-            ("\nhttp: 8222", f'\nhttp: "127.0.0.1:{self.monitor_port}"'),
+            ("\nport: 4222", f'\nlisten: "127.0.0.1:{self.ports.client}"'),
+            ("\nhttp: 8222", f'\nhttp: "127.0.0.1:{self.ports.monitor}"'),
             ("\n  port: 6222", f'\n  listen: "127.0.0.1:{self.route_port}"'),
             ('"/data"', f'"{self.home / "store"}"'),
         ):
@@ -89,13 +92,26 @@ class Node:
             child.stop_process(self.process, STOP_STEPS)
             self.process = None
 
-    async def is_healthy(self) -> bool:
-        """Whether it serves clients and has caught up with the others in every stream and consumer."""
-        assert self.is_running, f"{self.name} ended:\n{child.last_lines(self.log, 40)}"
-        with contextlib.suppress(httpx.TransportError):
-            async with httpx.AsyncClient(trust_env=False, timeout=2) as http:
-                return (await http.get(f"http://127.0.0.1:{self.monitor_port}/healthz")).is_success
-        return False
+    def login(self) -> NatsLogin:
+        """The URL of this node alone."""
+        return NatsLogin(f"nats://{':'.join(LOGIN)}@{ports.LOOPBACK}:{self.ports.client}", "")
+
+    def prepare(self) -> None:
+        """Nothing: its files are there since it was made."""
+
+    def wait_ready(self) -> None:
+        """Block until it serves clients and has caught up with the others in every stream and consumer."""
+        child.wait_ready(self.process, self._is_healthy, self.name, self.log)
+
+    def _is_healthy(self) -> bool:
+        monitor = http.client.HTTPConnection(ports.LOOPBACK, self.ports.monitor, timeout=1)
+        try:
+            monitor.request("GET", "/healthz")
+            return monitor.getresponse().status == http.HTTPStatus.OK
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            monitor.close()
 
 
 class NatsCluster:
@@ -110,43 +126,36 @@ class NatsCluster:
 
     @property
     def url(self) -> str:
-        return self.url_through([node.client_port for node in self.nodes])
-
-    @staticmethod
-    def url_through(client_ports: list[int]) -> str:
-        """The same, by way of other ports that lead there."""
-        return ",".join(f"nats://{':'.join(LOGIN)}@127.0.0.1:{port}" for port in client_ports)
+        return ",".join(node.login().url for node in self.nodes)
 
     async def start(self) -> None:
         """Start all, and wait until they have found each other."""
+        self.spawn()
+        await asyncio.gather(*(asyncio.to_thread(node.wait_ready) for node in self.nodes))
+
+    def spawn(self) -> None:
+        """Start all without waiting."""
         for node in self.nodes:
             node.spawn()
-        await asyncio.gather(*(eventually(node.is_healthy, START_SECONDS, message=node.name) for node in self.nodes))
 
     async def connect(self) -> Client:
         """A client of any node, which goes on with another."""
         return await nats.connect(self.url.split(","), max_reconnect_attempts=-1, reconnect_time_wait=0.1)
 
-    async def leader_of(self, stream: str) -> Node:
-        """The node that leads a stream; waits until there is one."""
-        return await self._leader(f"STREAM.INFO.{stream}")
-
-    async def consumer_leader_of(self, stream: str, consumer: str) -> Node:
-        """The node that leads a durable consumer."""
-        return await self._leader(f"CONSUMER.INFO.{stream}.{consumer}")
-
-    async def _leader(self, question: str) -> Node:
+    async def leader_of(self, what: str) -> Node:
+        """The node that leads a stream (`UPLINKS`) or a durable (`UPLINKS.occupancy_engine`); waits for one."""
+        question = f"$JS.API.{'CONSUMER' if '.' in what else 'STREAM'}.INFO.{what}"
         client = await self.connect()
 
         async def leading() -> Node | None:
             with contextlib.suppress(NatsError, TimeoutError):
-                answer = await client.request(f"$JS.API.{question}", b"", timeout=1)
-                name = httpx.Response(200, content=answer.data).json().get("cluster", {}).get("leader")
+                answer = await client.request(question, b"", timeout=1)
+                name = json.loads(answer.data).get("cluster", {}).get("leader")
                 return next((node for node in self.nodes if node.name == name and node.is_running), None)
             return None
 
         try:
-            return await eventually(leading, START_SECONDS, message=f"the leader of {question}")
+            return await eventually(leading, START_SECONDS, interval=0.1, message=f"the leader of {what}")
         finally:
             await client.close()
 
