@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export UV_SYSTEM_CERTS = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test bench bench-api bench-history bench-displays check format lock clean
+.PHONY: help setup run test bench bench-api bench-history bench-displays chaos check format lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -48,6 +48,9 @@ bench-history: setup ## statistics over a year of 1,000 spaces, timed and checke
 
 bench-displays: setup ## from an uplink to the display's downlink at ChirpStack; options: make bench-displays ARGS="--runs 5"
 	PYTHONPATH=tests $(BIN)/python -m load.displays $(ARGS)
+
+chaos: setup ## kill, stop and cut off everything under load, and look for losses; options: make chaos ARGS="--minutes 30 --seed 7"
+	PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
 
 check: setup ## format, lint, types, import contracts, migrations, house rules
 	$(BIN)/ruff format --check .
