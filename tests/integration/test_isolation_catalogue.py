@@ -27,6 +27,7 @@ DEFINERS = {
 # Tables whose rows belong to no tenant.
 SHARED = {
     "gateway.login_failures": "who fails to log in may belong to none; digests alone",
+    "gateway.restores": "the platform's own: where the event streams went on",
     "gateway.signing_keys": "the platform's own",
     "downlink.network_devices": "what the network server lists, whoever's it is: for the service alone",
     "downlink.outbox": "the relay's; devices and their alerts",

@@ -9,7 +9,7 @@ from isolation.tenant import SECRET_SHA256, Tenant
 NOW = datetime.now(UTC)
 LATER = NOW + timedelta(days=30)
 
-ROWS: Mapping[str, Callable[[Tenant], dict[str, Any]]] = {
+ROWS: Mapping[str, Callable[[Tenant], dict[str, Any]] | None] = {
     "gateway.tenants": lambda t: {"id": t.id, "name": t.word},
     "gateway.api_keys": lambda t: {
         "tenant_id": t.id,
@@ -112,4 +112,5 @@ ROWS: Mapping[str, Callable[[Tenant], dict[str, Any]]] = {
         "body_sha256": t.word,
         "reply": t.word.encode(),
     },
+    "gateway.restores": None,  # of the whole platform; nobody but `parkstream restore` writes it
 }

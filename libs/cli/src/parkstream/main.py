@@ -35,6 +35,9 @@ COMMANDS = {
     "redecode": Entry("parkstream.redecode", "Decode stored readings again, with a corrected codec."),
     "import": Entry("parkstream.import_command", "Create or update sites, spaces and devices from a CSV file."),
     "export": Entry("parkstream.export_command", "Write all sites, spaces or devices as CSV."),
+    "backup": Entry("parkstream.backup_command", "Save everything acknowledged into a folder; check such a folder."),
+    "restore": Entry("parkstream.restore_command", "Put a backup back, into an empty database and NATS."),
+    "permissions": Entry("parkstream.permissions_command", "Who may do what at NATS and at the MQTT broker."),
     "doctor": Entry("parkstream.doctor", "Check every dependency, and say what is wrong and what to do."),
 }
 

@@ -89,12 +89,9 @@ async def migrate_database(database_url: str, directory: Path | None = None) -> 
     migrations = read_migrations(directory or migrations_dir())
     connection = await connect(database_url)
     try:
-        await _take_lock(connection)
+        await take_lock(connection)
         await connection.execute(HISTORY_TABLE)
-        pending = await pending_migrations(connection, migrations)
-        for migration in pending:
-            await _apply(connection, migration)
-        return [migration.name for migration in pending]
+        return await apply_rest(connection, migrations)
     finally:
         await connection.close()
 
@@ -137,7 +134,23 @@ async def pending_migrations(connection: asyncpg.Connection, migrations: Sequenc
     return pending
 
 
-async def _take_lock(connection: asyncpg.Connection) -> None:
+async def apply_afresh(connection: asyncpg.Connection, migrations: Sequence[Migration]) -> None:
+    """Apply these to a database that has none of them, in the caller's transaction if there is one."""
+    await connection.execute(HISTORY_TABLE)
+    for migration in migrations:
+        await _apply(connection, migration)
+
+
+async def apply_rest(connection: asyncpg.Connection, migrations: Sequence[Migration]) -> list[str]:
+    """Apply those that the history lacks, in the caller's transaction if there is one; their names."""
+    pending = await pending_migrations(connection, migrations)
+    for migration in pending:
+        await _apply(connection, migration)
+    return [migration.name for migration in pending]
+
+
+async def take_lock(connection: asyncpg.Connection) -> None:
+    """Be the only one who migrates, or restores, until the connection ends."""
     await connection.execute(f"SET lock_timeout = '{LOCK_WAIT_SECONDS}s'")
     try:
         await connection.execute("SELECT pg_advisory_lock($1)", ADVISORY_LOCK_KEY)

@@ -32,6 +32,8 @@ NO_LEADER_SECONDS = 30.0
 ANSWER_SECONDS = 5.0
 LOOK_AGAIN_SECONDS = 0.5
 COPIED_SECONDS = 120.0
+# In the metadata of a stream while `parkstream restore` fills it.
+RESTORING = "parkstream_restoring"
 
 
 async def apply_streams(
@@ -127,7 +129,8 @@ async def not_as_declared(context: JetStreamContext, streams: Iterable[Stream] =
         wrong += [
             f"{stream.name}/{consumer.name}"
             for consumer in stream.consumers
-            if consumer.name not in found or _differs(found[consumer.name], consumer_config(consumer).as_dict())
+            if consumer.name not in found
+            or _differs(found[consumer.name], consumer_config(consumer).as_dict() | {"deliver_policy": None})
         ]
     return wrong
 
@@ -190,6 +193,11 @@ async def _apply_stream(context: JetStreamContext, stream: Stream, replicas: int
     except NotFoundError:
         await context.add_stream(stream_config(stream, replicas or 1))
         return True
+    if RESTORING in (found.metadata or {}):
+        raise OperatorError(
+            f"Stream {stream.name} is half restored: `parkstream restore` was interrupted.",
+            "Restore again, with --replace.",
+        )
     wanted = stream_config(stream, replicas or found.num_replicas or 1)
     if not _differs(found.as_dict(), wanted.as_dict()):
         return False
@@ -203,8 +211,11 @@ async def _apply_consumer(context: JetStreamContext, stream: Stream, consumer: C
         found = (await context.consumer_info(stream.name, consumer.name)).config
     except NotFoundError:
         found = None
-    if found is not None and not _differs(found.as_dict(), wanted.as_dict()):
-        return False
+    if found is not None:
+        # Where it began is its past: in a restored stream, behind what it had acknowledged. JetStream keeps it so.
+        wanted.deliver_policy, wanted.opt_start_seq = found.deliver_policy, found.opt_start_seq
+        if not _differs(found.as_dict(), wanted.as_dict()):
+            return False
     await context.add_consumer(stream.name, wanted)
     return True
 
