@@ -3,6 +3,7 @@
 import pytest
 
 pytest_plugins = [
+    "stack.fuzzing",
     "stack.servers",
     "stack.nats_cluster",
     "stack.brokers",

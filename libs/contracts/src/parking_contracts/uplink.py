@@ -17,7 +17,7 @@ from parking_contracts.moment import Moment
 FrameCount = Annotated[int, Meta(ge=0, le=0xFFFF_FFFF)]
 Port = Annotated[int, Meta(ge=0, le=255)]
 Rssi = Annotated[int, Meta(ge=-32_768, le=32_767)]
-Snr = Annotated[float, Meta(ge=-1_000, le=1_000)]
+Snr = Annotated[float, Meta(ge=-32_768, le=32_767)]
 
 
 class Reception(msgspec.Struct, frozen=True, kw_only=True):
