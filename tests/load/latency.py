@@ -8,7 +8,8 @@ look faster for it.
 import asyncio
 import re
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 from load.mqtt_sender import MqttSender
@@ -23,51 +24,90 @@ SHORTEST_SLEEP_SECONDS = 0.0005
 CAUSE = re.compile(r'"cause":"([^"]*)"')
 
 
-async def measure_latency(
-    platform: RunningPlatform, make: Callable[[int], Sequence[TimedMessage]], on_event: Callable[[], None]
-) -> list[float]:
-    """Publish what `make` gives for a beginning (ns since 1970), and wait for the event of each change; seconds.
+class Echoes:
+    """The events of changes, as one client of the stream hears them; `seconds` holds a latency for each."""
 
-    Raises OperatorError when an event does not come: a figure without it would be a lie.
-    """
-    arrivals: dict[str, float] = {}
-    opened = asyncio.Event()
-    everything = asyncio.Event()
-    expected: set[str] = set()
+    def __init__(self, platform: RunningPlatform, on_event: Callable[[], None]) -> None:
+        self.seconds: list[float] = []
+        self._platform = platform
+        self._on_event = on_event
+        self._due: dict[str, float] = {}
+        self._opened = asyncio.Event()
+        self._heard = asyncio.Event()
 
-    async def listen() -> None:
+    async def publish(self, messages: Iterable[TimedMessage]) -> None:
+        """Send each message when it is due."""
+        async with MqttSender(broker_of(self._platform.connections), client_id="parkstream-bench") as sender:
+            began = time.monotonic()
+            for timed in messages:
+                due = began + timed.due_seconds
+                ahead = due - time.monotonic()
+                if ahead > SHORTEST_SLEEP_SECONDS:
+                    await asyncio.sleep(ahead)
+                if timed.cause:
+                    self._due[timed.cause] = due
+                await sender.send(timed.message)
+            await sender.drain()
+
+    async def all_heard(self) -> None:
+        """Wait until the event of every change that was published has come."""
+        while self._due:
+            self._heard.clear()
+            await self._heard.wait()
+
+    async def listen(self) -> None:
+        """Hear events for ever."""
         async with (
-            GatewayClient(platform.connections) as gateway,
+            GatewayClient(self._platform.connections) as gateway,
             gateway.events("/api/v6/events?type=space.state_changed", "") as events,
         ):
-            opened.set()
+            self._opened.set()
             async for event in events:
                 now = time.monotonic()
                 found = CAUSE.search(event.data)
-                if found is None or found[1] not in expected:
-                    continue
-                arrivals.setdefault(found[1], now)
-                on_event()
-                if len(arrivals) == len(expected):
-                    everything.set()
-                    return
+                due = self._due.pop(found[1], None) if found is not None else None
+                if due is not None:
+                    self.seconds.append(now - due)
+                    self._on_event()
+                    self._heard.set()
 
-    listener = asyncio.create_task(listen())
+    async def opened(self) -> None:
+        """Wait until events are heard."""
+        await self._opened.wait()
+
+    def missing(self) -> int:
+        """How many events have not come."""
+        return len(self._due)
+
+
+@asynccontextmanager
+async def echoes(platform: RunningPlatform, on_event: Callable[[], None] = lambda: None) -> AsyncIterator[Echoes]:
+    """Listen for the time of a measurement, and at its end for the last events.
+
+    Raises OperatorError when an event does not come: a figure without it would be a lie.
+    """
+    heard = Echoes(platform, on_event)
+    listener = asyncio.create_task(heard.listen())
     try:
-        await _first(opened.wait(), listener)
-        messages = make(time.time_ns())
-        expected |= {message.cause for message in messages if message.cause}
-        began = await _publish(platform, messages)
-        await _first(everything.wait(), listener)
+        await _first(heard.opened(), listener)
+        yield heard
+        await _first(heard.all_heard(), listener)
     except TimeoutError:
         raise OperatorError(
-            f"{len(expected) - len(arrivals):,} of {len(expected):,} changes had no event within "
-            f"{PATIENCE_SECONDS:.0f} s of the last publish."
+            f"{heard.missing():,} changes had no event within {PATIENCE_SECONDS:.0f} s of the last publish."
         ) from None
     finally:
         listener.cancel()
         await asyncio.gather(listener, return_exceptions=True)
-    return [arrivals[message.cause] - began - message.due_seconds for message in messages if message.cause]
+
+
+async def measure_latency(
+    platform: RunningPlatform, make: Callable[[int], Sequence[TimedMessage]], on_event: Callable[[], None]
+) -> list[float]:
+    """Publish what `make` gives for a beginning (ns since 1970), and wait for the event of each change; seconds."""
+    async with echoes(platform, on_event) as heard:
+        await heard.publish(make(time.time_ns()))
+    return heard.seconds
 
 
 async def _first(awaited: Coroutine[Any, Any, object], listener: asyncio.Task[None]) -> None:
@@ -79,16 +119,3 @@ async def _first(awaited: Coroutine[Any, Any, object], listener: asyncio.Task[No
         listener.result()
     elif not done:
         raise TimeoutError
-
-
-async def _publish(platform: RunningPlatform, messages: Sequence[TimedMessage]) -> float:
-    """Send each message when it is due; the monotonic time of the beginning."""
-    async with MqttSender(broker_of(platform.connections), client_id="parkstream-bench") as sender:
-        began = time.monotonic()
-        for timed in messages:
-            ahead = began + timed.due_seconds - time.monotonic()
-            if ahead > SHORTEST_SLEEP_SECONDS:
-                await asyncio.sleep(ahead)
-            await sender.send(timed.message)
-        await sender.drain()
-    return began

@@ -6,7 +6,9 @@ are not for comparing.
 """
 
 import json
+import os
 import shutil
+import signal
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -17,6 +19,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+SERVICES = ("uplink_ingestor", "occupancy_engine")
 SAMPLER = Path(__file__).resolve().parent / "sampler"
 TOP = 25
 
@@ -58,6 +61,18 @@ class Profiling:
         for file in sorted(self.directory.glob("*.json")):
             profile.own[file.stem], profile.all[file.stem] = shares(json.loads(file.read_bytes()))
         return profile
+
+    @contextmanager
+    def sampling(self, processes: Mapping[str, int]) -> Iterator[None]:
+        """Sample for the time of a burst."""
+        sampled = [processes[name] for name in SERVICES] if self.directory is not None else []
+        for pid in sampled:
+            os.kill(pid, signal.SIGUSR2)
+        try:
+            yield
+        finally:
+            for pid in sampled:
+                os.kill(pid, signal.SIGUSR2)
 
 
 @contextmanager

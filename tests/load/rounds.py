@@ -10,7 +10,7 @@ from rich.console import Console
 from load.drain import WAYS, Drain, Drained, Way, drain_of
 from load.figures import BrokerFigures, Figures, Question
 from load.latency import measure_latency
-from load.profile import profiled
+from load.profile import Profiling, profiled
 from load.provisioning import settle_in
 from load.running_platform import Broker, running_platform
 from load.street import Street
@@ -39,9 +39,8 @@ async def measure_with(broker: Broker, question: Question, console: Console) -> 
             with plain_words():
                 async with drain_of(platform) as drain:
                     street = Street(question.spaces, uplink_bytes=question.uplink_bytes)
-                    await settle_in(platform, street, console)
-                    await drain.rest(len(street.voices))
-                    rounds = Rounds(drain, street, question, console, f"{broker}, ")
+                    await drain.rest(await settle_in(platform, street, console, at_once=True))
+                    rounds = Rounds(drain, profile, street, question, console, f"{broker}, ")
                     warm_up = int(question.uplinks * WARM_UP_SHARE)
                     await rounds.run(WARM_UP_SECONDS, warm_up, BrokerFigures(), "warm-up")
                     for number in range(1, question.runs + 1):
@@ -56,8 +55,11 @@ async def measure_with(broker: Broker, question: Question, console: Console) -> 
 class Rounds:
     """One platform, measured again and again."""
 
-    def __init__(self, drain: Drain, street: Street, question: Question, console: Console, prefix: str = "") -> None:
+    def __init__(
+        self, drain: Drain, profile: Profiling, street: Street, question: Question, console: Console, prefix: str
+    ) -> None:
         self._drain = drain
+        self._profile = profile
         self._street = street
         self._question = question
         self._console = console
@@ -81,7 +83,8 @@ class Rounds:
             traffic = make_traffic(self._street, count, self._question.mix)
         with counting_bar(self._console, f"{self._prefix}{said}: a burst, {way}", count) as progress:
             show: Callable[[int], None] = lambda done: progress.update(progress.task_ids[0], completed=done)  # noqa: E731
-            return await self._drain.measure(way, traffic, show)
+            with self._profile.sampling(self._drain.platform.processes):
+                return await self._drain.measure(way, traffic, show)
 
     async def _latency(self, count: int, figures: BrokerFigures, said: str) -> None:
         rate, changing = self._question.rate, self._question.mix.changing

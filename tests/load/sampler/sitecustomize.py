@@ -1,8 +1,8 @@
 """Where the CPU of a service goes, by function: read by the interpreter at its start, when this folder is on its path.
 
-In: PARKSTREAM_BENCH_PROFILE, a directory. Out: at the end of the process a file in it, named after the service, with
-the counts of stacks. A sample is taken whenever the process has used so much more CPU; time in C counts for the Python
-function that called it. Waiting counts for nothing.
+In: PARKSTREAM_BENCH_PROFILE, a directory; SIGUSR2 turns sampling on, and off again. Out: at the end of the process a
+file in it, named after the service, with the counts of stacks. A sample is taken whenever the process has used so much
+more CPU; time in C counts for the Python function that called it. Waiting counts for nothing.
 """
 
 import atexit
@@ -28,6 +28,13 @@ def sample(_number: int, frame: object) -> None:
     samples[tuple(stack)] += 1  # type: ignore[arg-type]
 
 
+def turn(_number: int, _frame: object) -> None:
+    """On or off."""
+    is_on = signal.getitimer(signal.ITIMER_PROF)[1] > 0
+    seconds = 0.0 if is_on else SAMPLE_CPU_SECONDS
+    signal.setitimer(signal.ITIMER_PROF, seconds, seconds)
+
+
 def write(path: str) -> None:
     """Write what was seen."""
     signal.setitimer(signal.ITIMER_PROF, 0)
@@ -39,5 +46,5 @@ service = next((name for name in PROFILED if name in sys.orig_argv), None)
 directory = os.environ.get("PARKSTREAM_BENCH_PROFILE")
 if service is not None and directory is not None:
     signal.signal(signal.SIGPROF, sample)
-    signal.setitimer(signal.ITIMER_PROF, SAMPLE_CPU_SECONDS, SAMPLE_CPU_SECONDS)
+    signal.signal(signal.SIGUSR2, turn)
     atexit.register(write, os.path.join(directory, f"{service}.json"))  # noqa: PTH118
