@@ -11,6 +11,7 @@ from parking_simulator.chirpstack import ChirpStackDouble
 from parking_simulator.chirpstack.displays import Busylight
 from stack.chirpstack import APPLICATION_ID, StartChirpStack, network_of
 from stack.display_street import GREEN, RED, YELLOW, Street
+from stack.redelivery import redeliver_after
 from stack.service_process import Service
 from stack.signposts import LIGHT, Signs
 from stack.valve import valve_before
@@ -78,10 +79,7 @@ async def other_sql(database: str) -> AsyncIterator[asyncpg.Connection]:
 async def make_scene(sql, nats_account, service_env, run_service, chirpstack: StartChirpStack):
     """`await make_scene()`: a display on a free space, and a dispatcher to be started."""
     bus = await nats_account.connect()
-    # What is not acknowledged is delivered again after a second, not after thirty.
-    config = (await bus.jetstream().consumer_info("SPACES", "downlink_dispatcher")).config
-    config.ack_wait = 1
-    await bus.jetstream().add_consumer("SPACES", config)
+    await redeliver_after(bus, 1, "downlink_dispatcher")
 
     async def make() -> Scene:
         signs = Signs(sql, bus, application=APPLICATION_ID)
