@@ -27,6 +27,9 @@ def chaos(
     replicas: Annotated[int, typer.Option(min=0, max=4, help="Of each service; 0: one and two in turn.")] = 0,
     rate: Annotated[float, typer.Option(min=1, max=500, help="Uplinks per second.")] = UPLINKS_PER_SECOND,
     short: Annotated[bool, typer.Option("--short", help="One dense round, as continuous integration runs it.")] = False,
+    cluster: Annotated[
+        bool, typer.Option("--cluster", help="Three NATS nodes and two of every service; nodes come and go.")
+    ] = False,
     report: Annotated[Path | None, typer.Option(help="Write FILE.md and FILE.json.", metavar="FILE")] = None,
 ) -> None:
     """Kill, stop, restart and cut off every part of a platform under load, and look for what was lost.
@@ -36,7 +39,9 @@ def chaos(
     with, which is measured. Exit status 1 when anything was lost, duplicated, reordered, double-booked, leaked or left
     unresolved. A killed Mosquitto's own loss is reported apart.
     """
-    series = Series(seed=seed, minutes=minutes, broker=broker, replicas=replicas, rate=rate, short=short)
+    series = Series(
+        seed=seed, minutes=minutes, broker=broker, replicas=replicas, rate=rate, short=short, cluster=cluster
+    )
     try:
         found = asyncio.run(run_series(series, console))
     except OperatorError as error:

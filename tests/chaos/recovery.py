@@ -91,13 +91,12 @@ class Watch:
         waiting = _Waiting(self, self.awaited(taken_alone=taken_alone), now)
         missing = "not looked yet"
         while time.monotonic() - began < patience_seconds:
-            looked = time.monotonic()
             try:
                 missing = await waiting.missing(began)
             except AWAY as error:
                 missing = f"PostgreSQL or NATS: {error or type(error).__name__}"
             if not missing:
-                return looked - began, ""
+                return time.monotonic() - began, ""
             await asyncio.sleep(POLL_SECONDS)
         return None, missing
 

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 
 import msgspec
 
 from chaos.bookings import Bookings
 from chaos.checker import Finding, Verdict, check, finding
+from chaos.cluster import ClusterNemesis, plan_cluster
+from chaos.components import ServiceComponent
 from chaos.evidence import Evidence
 from chaos.follower import Follower
 from chaos.gathering import gather
@@ -42,15 +44,20 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     replicas: int = 1
     dense: bool = False
     rate: float = UPLINKS_PER_SECOND
+    nats_nodes: int = 1
 
 
 async def run_round(wanted: Wanted, say: Said) -> Round:
     """Everything."""
     began = time.monotonic()
-    shape = Shape(seed=wanted.seed, broker=wanted.broker, replicas=wanted.replicas)
+    shape = Shape(seed=wanted.seed, broker=wanted.broker, replicas=wanted.replicas, nats_nodes=wanted.nats_nodes)
     async with World.running(shape) as world:
         stage = Stage(tuple(world.components), tuple(world.disks))
-        faults = plan(wanted.seed, wanted.seconds, stage, dense=wanted.dense)
+        faults = (
+            plan_cluster(wanted.seed, wanted.seconds, wanted.replicas, dense=wanted.dense)
+            if world.cluster
+            else plan(wanted.seed, wanted.seconds, stage, dense=wanted.dense)
+        )
         say(f"{len(world.components)} components; {len(faults)} faults planned")
         done, evidence, restless = await _live_through(world, wanted, faults, say)
         verdict = check(evidence)
@@ -62,7 +69,7 @@ async def run_round(wanted: Wanted, say: Said) -> Round:
             seconds=time.monotonic() - began,
             faults=done,
             counts=_counts(evidence, verdict),
-            findings=[*verdict.findings, *_unrested(done, restless)],
+            findings=[*verdict.findings, *_unrested(done, restless), *([] if wanted.dense else _disorderly(world))],
             skipped=[] if world.disks else [f"{Kind.DISK_FULL}: no file system can be mounted here (needs root)"],
         )
 
@@ -73,7 +80,9 @@ async def _live_through(
     load, bookings = Load(world, wanted.rate), Bookings(world, SLOTS_PER_SECOND)
     followers = [Follower(world, town) for town in world.towns]
     watch = Watch(world, followers, bookings)
-    nemesis = Nemesis(world, Devices(load.shift_clocks, load.rejoin), _teller(say))
+    nemesis = (ClusterNemesis if world.cluster else Nemesis)(
+        world, Devices(load.shift_clocks, load.rejoin), _teller(say)
+    )
     async with _running(*(follower.run for follower in followers)):
         async with asyncio.timeout(OPENED_SECONDS):
             await asyncio.gather(*(follower.opened.wait() for follower in followers))
@@ -134,6 +143,13 @@ def _unrested(done: list[Done], restless: str) -> list[Finding]:
     found = [Finding("unresolved", "the platform did not come to rest", 1, (restless,))] if restless else []
     late = [f"{one.fault.kind} {one.fault.target}: {one.missing}" for one in done if one.missing]
     return [*found, *finding("unresolved", "faults that were not recovered from in time", late)]
+
+
+def _disorderly(world: World) -> Iterable[Finding]:
+    """Services that did not end in order when asked to; where faults overlap, what they wait for may be away."""
+    services = [one for one in world.components.values() if isinstance(one, ServiceComponent)]
+    bad = [f"{one.name} with status {status}" for one in services for status in one.statuses if status]
+    return finding("unresolved", "graceful stops that were none", bad)
 
 
 def _counts(evidence: Evidence, verdict: Verdict) -> dict[str, int]:

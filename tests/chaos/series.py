@@ -6,6 +6,7 @@ In: what was asked for on the command line. Out: a report, and progress on the c
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import Iterator
 
@@ -13,14 +14,16 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from chaos.cluster import NODES
 from chaos.report import Report, Round
 from chaos.rounds import UPLINKS_PER_SECOND, Wanted, run_round
 from chaos.world import Broker
 from parkstream.errors import OperatorError
 
-SHORT_SECONDS = 75.0
+SHORT_SECONDS = 85.0
 ROUND_SECONDS = 110.0
 DENSE_ROUND_SECONDS = 60.0
+CLUSTER_SHORT_SECONDS, CLUSTER_ROUND_SECONDS = 60.0, 150.0
 BROKERS: tuple[Broker, Broker] = ("mosquitto", "embedded")
 
 
@@ -33,6 +36,7 @@ class Series(msgspec.Struct, frozen=True, kw_only=True):
     replicas: int = 0
     rate: float = UPLINKS_PER_SECOND
     short: bool = False
+    cluster: bool = False
 
 
 def rounds_of(series: Series) -> Iterator[Wanted]:
@@ -40,6 +44,9 @@ def rounds_of(series: Series) -> Iterator[Wanted]:
     if series.broker not in {*BROKERS, "both"}:
         raise OperatorError(f"--broker {series.broker} is not known.", "Give mosquitto, embedded or both.")
     seed = series.seed
+    if series.cluster:
+        yield from _cluster_rounds(series)
+        return
     while True:
         broker = BROKERS[seed // 2 % 2] if series.broker == "both" else BROKERS[BROKERS.index(series.broker)]
         # The embedded listener has no shared subscriptions: there is one ingestor, and so one of each.
@@ -50,6 +57,22 @@ def rounds_of(series: Series) -> Iterator[Wanted]:
         if series.short:
             return
         seed += 1
+
+
+def _cluster_rounds(series: Series) -> Iterator[Wanted]:
+    """On three NATS nodes with two of every service, and so with Mosquitto; longer, since an election takes seconds."""
+    for seed in itertools.count(series.seed):
+        seconds = CLUSTER_SHORT_SECONDS if series.short else CLUSTER_ROUND_SECONDS
+        yield Wanted(
+            seed=seed,
+            seconds=seconds,
+            replicas=2,
+            dense=series.short or seed % 2 == 0,
+            rate=series.rate,
+            nats_nodes=NODES,
+        )
+        if series.short:
+            return
 
 
 async def run_series(series: Series, console: Console) -> Report:
