@@ -16,6 +16,7 @@ from parking_chassis.outbox_measures import OutboxMeasures
 from parking_chassis.postgres import open_pool
 from parking_chassis.settings import DatabaseSettings
 from parking_contracts import streams, subjects
+from parking_contracts.errors import DeadLetterCode
 from stack.servers import NatsAccount
 from stack.waiting import eventually
 
@@ -48,15 +49,17 @@ async def test_dead_letters_are_counted_by_service_and_code(nats_account: NatsAc
     client = await nats_account.connect()
     jetstream = client.jetstream()
     measures = BusMeasures(client, [streams.DEAD_LETTERS])
-    for code in ("INVALID_EVENT", "INVALID_EVENT", "CODEC_FAILURE"):
+    for code in (DeadLetterCode.INVALID_EVENT, DeadLetterCode.INVALID_EVENT, DeadLetterCode.CODEC_FAILURE):
         await jetstream.publish(subjects.dead_letter("occupancy_engine", code), b"{}")
     await measures.measure_bus()
-    assert value("parkstream_dead_letters", service="occupancy_engine", code="INVALID_EVENT") == 2
-    assert value("parkstream_dead_letters", service="occupancy_engine", code="CODEC_FAILURE") == 1
+    assert value("parkstream_dead_letters", service="occupancy_engine", code=DeadLetterCode.INVALID_EVENT) == 2
+    assert value("parkstream_dead_letters", service="occupancy_engine", code=DeadLetterCode.CODEC_FAILURE) == 1
 
-    await jetstream.purge_stream("DEAD_LETTERS", subject=subjects.dead_letter("occupancy_engine", "INVALID_EVENT"))
+    await jetstream.purge_stream(
+        "DEAD_LETTERS", subject=subjects.dead_letter("occupancy_engine", DeadLetterCode.INVALID_EVENT)
+    )
     await measures.measure_bus()
-    assert value("parkstream_dead_letters", service="occupancy_engine", code="INVALID_EVENT") is None
+    assert value("parkstream_dead_letters", service="occupancy_engine", code=DeadLetterCode.INVALID_EVENT) is None
 
 
 async def test_a_bus_that_does_not_answer_leaves_no_old_figures(nats_account: NatsAccount) -> None:

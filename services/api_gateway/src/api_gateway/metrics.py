@@ -34,7 +34,9 @@ EVENTS_DROPPED = Counter(
     "parkstream_gateway_events_dropped_total", "Events not passed on, by reason", ["reason"]
 )  # passed_version, unreadable
 STREAM_ENDS = Counter(
-    "parkstream_gateway_event_stream_ends_total", "Event streams that we ended, by reason", ["reason"]
+    "parkstream_gateway_event_stream_ends_total",
+    "Event streams that ended: client_gone, too_slow, revoked, bus_away or stopping",
+    ["reason"],
 )
 INGRESS_EVENTS = Counter(
     "parkstream_gateway_ingress_events_total", "Events handed in over HTTP, by event and outcome", ["event", "outcome"]

@@ -12,7 +12,11 @@ SETTLED = Counter(
     "parkstream_downlink_settled_total", "Wishes that came to what is shown already: nothing was sent for them"
 )
 TOKEN_WAITS = Counter("parkstream_downlink_token_waits_total", "Times that a display was due and had no token")
-SENDS = Counter("parkstream_downlink_sends_total", "Downlinks handed to the network server", ["kind", "outcome"])
+SENDS = Counter(
+    "parkstream_downlink_sends_total",
+    "Downlinks handed to the network server: sent, adopted, refused, given_up, denied or away",
+    ["kind", "outcome"],
+)
 WISH_TO_SENT_SECONDS = Histogram(
     "parkstream_downlink_wish_to_sent_seconds",
     "From the wish to the network server's answer, for states that were sent",
@@ -45,7 +49,7 @@ NETWORK_UP = Gauge(
 )
 NETWORK_CALLS = Counter(
     "parkstream_downlink_network_calls_total",
-    "Calls of the network server's API by what came of them",
+    "Calls of the network server's API by what came of them: ok, away, or its error",
     ["call", "outcome"],
 )
 NETWORK_CALL_SECONDS = Histogram(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Gauge, Histogram
 
-UPLINKS = Counter("parkstream_engine_uplinks_total", "Uplinks handled, by what they were", ["outcome"])
+UPLINKS = Counter(
+    "parkstream_engine_uplinks_total", "Uplinks handled: new, duplicate, orphan or undecodable", ["outcome"]
+)
 STATE_CHANGES = Counter("parkstream_engine_state_changes_total", "Visible changes of spaces")
 STAYS_REPAIRED = Counter("parkstream_engine_stays_repaired_total", "Stays rewritten because of late readings")
 BATCH_SECONDS = Histogram(
