@@ -75,7 +75,7 @@ GRANT MAINTAIN ON occupancy.outbox, reservation.outbox, downlink.outbox TO parks
 -- A restore brings back the event streams up to an end; what clients had been told beyond it never happened. From then
 -- on an event id names the restore, so that the old ids beyond the end are told from the new ones. No tenant.
 CREATE TABLE gateway.restores (
-    number           integer PRIMARY KEY CHECK (number > 0),
+    number           bigint PRIMARY KEY CHECK (number > 0),
     restored_at      timestamptz NOT NULL DEFAULT now(),
     backup_taken_at  timestamptz NOT NULL,
     spaces_end       bigint NOT NULL,

@@ -14,7 +14,7 @@ from api_gateway.live.announcement import (
     UnreadableEventError,
     read_announcement,
 )
-from api_gateway.live.position import RESERVATIONS, SPACES, format_position, moved, parse_position
+from api_gateway.live.position import RESERVATIONS, SPACES, EventIds, Place, Restore, moved
 from api_gateway.live.ring import Ring
 from parking_contracts import alert, reservation, space
 
@@ -38,13 +38,31 @@ def announce(stream: int, sequence: int, *, version: int | None = 1, name: str =
 
 @given(st.integers(0, 10**18 - 1), st.integers(0, 10**18 - 1))
 def test_an_event_id_reads_back(spaces: int, reservations: int) -> None:
-    assert parse_position(format_position((spaces, reservations))) == (spaces, reservations)
+    for ids in (EventIds(), EventIds([Restore(1763823600, (0, 0))])):
+        assert ids.read(ids.of((spaces, reservations))) == Place((spaces, reservations))
 
 
-@pytest.mark.parametrize("text", ["", "1", "1.", ".1", "1.2.3", "-1.2", "1.2\n", "x.y", "\u0661.2", "9" * 19 + ".1"])
+def test_what_a_client_heard_beyond_a_restores_end_is_told_from_what_came_after_it() -> None:
+    ids = EventIds([Restore(100, (50, 8)), Restore(200, (70, 9))])
+    assert ids.of((71, 9)) == "71.9.200"
+    assert ids.read("50.8") == Place((50, 8))
+    assert ids.read("51.8") == Place((50, 8), is_undone=True)
+    assert ids.read("71.9.200") == Place((71, 9))
+    assert ids.read("60.9.100") == Place((60, 9))
+    assert ids.read("60.10.100") == Place((60, 9), is_undone=True)
+
+
+def test_an_id_of_a_restore_that_was_itself_undone_is_behind_no_event_of_ours() -> None:
+    assert EventIds([Restore(300, (50, 8))]).read("40.7.200") == Place((50, 8), is_undone=True)
+    assert EventIds().read("40.7.200").is_undone
+
+
+@pytest.mark.parametrize(
+    "text", ["", "1", "1.", ".1", "1.2.3.4", "1.2.", "-1.2", "1.2\n", "x.y", "\u0661.2", "9" * 19 + ".1"]
+)
 def test_another_text_is_no_event_id(text: str) -> None:
     with pytest.raises(ValueError, match=r"such as 1042\.17"):
-        parse_position(text)
+        EventIds().read(text)
 
 
 def test_the_kinds_that_can_be_asked_for_are_those_of_the_contracts() -> None:

@@ -83,12 +83,16 @@ async def forget_published(connection: Connection, event_ids: Sequence[str]) -> 
 
 
 async def note_restore(connection: Connection, taken_at: datetime, spaces_end: int, reservations_end: int) -> int:
-    """Write down where the event streams ended; the number of this restore."""
+    """Write down where the event streams ended; the number of this restore.
+
+    A number of no other restore, not even of one that a later restore of an older backup forgets: seconds since 1970.
+    """
     await connection.execute("ALTER TABLE gateway.restores NO FORCE ROW LEVEL SECURITY")
     number: int = await connection.fetchval(
         """
         INSERT INTO gateway.restores (number, backup_taken_at, spaces_end, reservations_end)
-        SELECT coalesce(max(number), 0) + 1, $1, $2, $3 FROM gateway.restores RETURNING number
+        SELECT greatest(coalesce(max(number), 0) + 1, extract(epoch FROM clock_timestamp())::bigint), $1, $2, $3
+        FROM gateway.restores RETURNING number
         """,
         *(taken_at, spaces_end, reservations_end),
     )

@@ -25,7 +25,6 @@ from api_gateway.http.openapi import READ
 from api_gateway.http.routes import NounRouter
 from api_gateway.identity.authentication import Caller, SpacesReader
 from api_gateway.identity.database import transaction_of
-from api_gateway.live.position import format_position
 from api_gateway.statistics.states import count_states
 from parking_chassis.postgres import Connection
 
@@ -54,7 +53,7 @@ async def show_dashboard(caller: SpacesReader, request: Request) -> Response:
 
 async def _make(request: Request, caller: Caller, with_alerts: bool, with_devices: bool) -> bytes:
     feed = gateway_of(request).feed
-    events_after = format_position(feed.ring.position) if feed.is_following else None
+    events_after = feed.ids.of(feed.ring.position) if feed.is_following else None
     tenant_id = caller.tenant_id
     async with transaction_of(request, caller) as database:
         places = await _places(database, tenant_id)

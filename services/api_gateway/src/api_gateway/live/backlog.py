@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 from api_gateway.live.announcement import PassedVersions, UnreadableEventError, read_announcement
-from api_gateway.live.feed import Feed, reset_frame
-from api_gateway.live.position import FOLLOWED, SPACES, Position, moved
+from api_gateway.live.feed import Feed
+from api_gateway.live.position import FOLLOWED, SPACES, Place, Position, moved
 from api_gateway.live.subscription import Subscription
 from api_gateway.stored_messages import read_page
 from parking_contracts import subjects
@@ -19,7 +19,7 @@ PAGE = 500
 VERSIONS_REMEMBERED = 10_000
 
 
-async def catch_up(client: Client, feed: Feed, subscription: Subscription, after: Position) -> AsyncIterator[None]:
+async def catch_up(client: Client, feed: Feed, subscription: Subscription, after: Place) -> AsyncIterator[None]:
     """Attach the subscription behind `after`, without a gap; yields whenever frames wait for the client.
 
     What was already deleted from a stream cannot be made up for: the client gets a `reset` and goes on from now.
@@ -28,7 +28,10 @@ async def catch_up(client: Client, feed: Feed, subscription: Subscription, after
         NatsError: JetStream does not answer; the client comes back and resumes.
     """
     reader = _Reader(client, feed, subscription)
-    subscription.position = position = after
+    subscription.position = position = after.position
+    if after.is_undone:
+        _reset(feed, subscription, "the platform was restored from a backup that was taken before this event id")
+        return
     for stream in range(len(FOLLOWED)):
         if position[stream] > feed.ring.position[stream] and position[stream] > await reader.last_sequence(stream):
             _reset(feed, subscription, "this event id lies in the future: the event stream was made anew")
@@ -49,7 +52,7 @@ async def catch_up(client: Client, feed: Feed, subscription: Subscription, after
 
 
 def _reset(feed: Feed, subscription: Subscription, why: str) -> None:
-    subscription.put(reset_frame(feed.ring.position, why))
+    subscription.put(feed.reset_frame(why))
     feed.attach(subscription, feed.ring.position)
 
 

@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+import asyncpg
 import msgspec
 import structlog
 
@@ -20,7 +21,8 @@ from api_gateway import metrics
 from api_gateway.identity.liveness import live_credentials
 from api_gateway.live.announcement import Announcement, PassedVersions, UnreadableEventError, read_announcement
 from api_gateway.live.places import Places
-from api_gateway.live.position import FOLLOWED, RESERVATIONS, SPACES, Position, format_position, furthest
+from api_gateway.live.position import FOLLOWED, RESERVATIONS, SPACES, EventIds, Position, furthest
+from api_gateway.live.queries import list_restores
 from api_gateway.live.ring import Ring
 from api_gateway.live.subscription import EventFilter, Subscription
 from api_gateway.live.tail import StreamTail
@@ -35,6 +37,15 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 VERSIONS_REMEMBERED = 100_000
+RETRY_SECONDS = 1.0
+# Not migrated yet counts as away.
+AWAY: tuple[type[BaseException], ...] = (
+    *DATABASE_AWAY,
+    asyncpg.UndefinedTableError,
+    asyncpg.InvalidSchemaNameError,
+    asyncpg.InvalidParameterValueError,  # the role does not exist yet
+    asyncpg.InvalidCatalogNameError,
+)
 
 
 class Feed:
@@ -45,6 +56,7 @@ class Feed:
         self._settings = settings
         self._places = Places(pool)
         self._passed = PassedVersions(VERSIONS_REMEMBERED)
+        self.ids = EventIds()
         self._open: set[Subscription] = set()
         self._by_tenant: defaultdict[UUID, set[Subscription]] = defaultdict(set)
         self._tails = [
@@ -62,7 +74,7 @@ class Feed:
         """Figures for /health."""
         return {
             "event_streams": len(self._open),
-            "event_position": format_position(self.ring.position),
+            "event_position": self.ids.of(self.ring.position),
             "events_remembered": len(self.ring),
         }
 
@@ -72,10 +84,20 @@ class Feed:
 
     async def run(self, client: Client) -> None:
         """Follow both streams, and end the streams of revoked keys and ended sessions, for ever."""
+        self.ids = await self._learn_restores()
         async with asyncio.TaskGroup() as group:
             for tail in self._tails:
                 group.create_task(tail.run(client))
             group.create_task(self._end_revoked())
+
+    async def _learn_restores(self) -> EventIds:
+        """Read once: a restore is made while no gateway runs."""
+        while True:
+            try:
+                async with self._pool.acquire(timeout=self._settings.database_acquire_seconds) as connection:
+                    return EventIds(await list_restores(connection))
+            except AWAY:
+                await asyncio.sleep(RETRY_SECONDS)
 
     def is_full_for(self, tenant_id: UUID) -> bool:
         """Whether the tenant has as many streams open as one may have."""
@@ -87,6 +109,7 @@ class Feed:
         subscription = Subscription(
             event_filter,
             credential,
+            self.ids,
             count=self._settings.events_client_count,
             size_bytes=self._settings.events_client_bytes,
         )
@@ -124,6 +147,11 @@ class Feed:
         for subscription in self._open:
             subscription.end("stopping")
 
+    def reset_frame(self, why: str) -> bytes:
+        """Tells a client that events are missing: read the state again, then go on from here."""
+        data = msgspec.json.encode({"reason": why})
+        return b"id: %b\nevent: reset\ndata: %b\n\n" % (self.ids.of(self.ring.position).encode(), data)
+
     async def place_reservation(self, announcement: Announcement) -> Announcement:
         """An event with its space's site and zone, where it does not name them itself."""
         if announcement.stream == SPACES:
@@ -160,7 +188,7 @@ class Feed:
             self._passed = PassedVersions(VERSIONS_REMEMBERED)
             for subscription in self._attached():
                 subscription.position = self.ring.position
-                subscription.put(reset_frame(self.ring.position, "the event stream was made anew"))
+                subscription.put(self.reset_frame("the event stream was made anew"))
 
     def _attached(self) -> list[Subscription]:
         return [subscription for subscriptions in self._by_tenant.values() for subscription in subscriptions]
@@ -180,9 +208,3 @@ class Feed:
             for subscription in self._open:
                 if subscription.credential in credentials - live:
                     subscription.end("revoked")
-
-
-def reset_frame(position: Position, why: str) -> bytes:
-    """Tells the client that events are missing: read the state again, then go on from here."""
-    data = msgspec.json.encode({"reason": why})
-    return b"id: %b\nevent: reset\ndata: %b\n\n" % (format_position(position).encode(), data)

@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 from api_gateway.bus import Bus
 from api_gateway.live.backlog import catch_up
 from api_gateway.live.feed import Feed
-from api_gateway.live.position import Position, format_position, furthest
+from api_gateway.live.position import Place, furthest
 from api_gateway.live.subscription import EventFilter, Subscription
 
 COME_BACK_MILLISECONDS = 1000
@@ -37,7 +37,7 @@ class EventStream(Response):
         *,
         event_filter: EventFilter,
         credential: str,
-        after: Position | None,
+        after: Place | None,
         heartbeat_seconds: float,
     ) -> None:
         super().__init__(headers={"X-Accel-Buffering": "no", "Cache-Control": "no-store"})
@@ -91,7 +91,7 @@ class EventStream(Response):
 
 def _place(subscription: Subscription) -> bytes:
     """A frame without an event: the client notes the id to resume from, and dispatches nothing."""
-    return b"id: %b\n\n" % format_position(subscription.position).encode()
+    return b"id: %b\n\n" % subscription.ids.of(subscription.position).encode()
 
 
 async def _until_gone(receive: Receive) -> None:

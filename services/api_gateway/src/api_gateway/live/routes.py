@@ -16,7 +16,7 @@ from api_gateway.http.problems import ProblemError, unavailable
 from api_gateway.http.routes import NounRouter
 from api_gateway.identity.authentication import EventsReader
 from api_gateway.live.event_name import EventName
-from api_gateway.live.position import Position, parse_position
+from api_gateway.live.position import EventIds, Place
 from api_gateway.live.response import EventStream
 from api_gateway.live.subscription import EventFilter
 from parking_contracts.errors import ErrorCode
@@ -37,12 +37,12 @@ data: {"tenant_id":"...","space_id":"...","code":"A-17","previous":"free","state
 """
 
 
-def _after(header: str | None, query: str | None) -> Position | None:
+def _after(ids: EventIds, header: str | None, query: str | None) -> Place | None:
     text = header or query
     if not text:
         return None
     try:
-        return parse_position(text)
+        return ids.read(text)
     except ValueError as error:
         where = ("header", "Last-Event-ID") if header else ("query", "last_event_id")
         raise RequestValidationError([{"loc": where, "msg": str(error), "type": "event_id"}]) from error
@@ -80,8 +80,8 @@ async def follow_events(
 
     `event` is the kind, `data` the event as JSON, `id` the place to resume from. Versions of one space come in order.
     """
-    position = _after(last_event_id, after)
     gateway = gateway_of(request)
+    place = _after(gateway.feed.ids, last_event_id, after)
     if not gateway.feed.is_following:
         raise unavailable("the event stream")
     if gateway.feed.is_full_for(caller.tenant_id):
@@ -97,6 +97,6 @@ async def follow_events(
             caller.tenant_id, frozenset(site or ()), frozenset(zone or ()), frozenset(type_ or ())
         ),
         credential=caller.credential,
-        after=position,
+        after=place,
         heartbeat_seconds=gateway.settings.events_heartbeat_seconds,
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from api_gateway.live.announcement import Announcement
-from api_gateway.live.position import Position, format_position, furthest
+from api_gateway.live.position import EventIds, Position, furthest
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +40,12 @@ PORTION_BYTES = 1 << 20
 class Subscription:
     """Frames on their way to one client. `ended` holds the reason once it is over."""
 
-    def __init__(self, event_filter: EventFilter, credential: str, *, count: int, size_bytes: int) -> None:
+    def __init__(
+        self, event_filter: EventFilter, credential: str, ids: EventIds, *, count: int, size_bytes: int
+    ) -> None:
         self.filter = event_filter
         self.credential = credential
+        self.ids = ids
         self.position: Position = (0, 0)
         self.ended: str | None = None
         self.over = asyncio.Event()
@@ -62,7 +65,7 @@ class Subscription:
         if announcement.sequence <= self.position[announcement.stream] or not self.filter.matches(announcement):
             return
         self.position = furthest(self.position, reached)
-        self.put(b"id: %b\n%b" % (format_position(self.position).encode(), announcement.body))
+        self.put(b"id: %b\n%b" % (self.ids.of(self.position).encode(), announcement.body))
 
     def put(self, frame: bytes) -> None:
         """Queue a finished frame."""

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from api_gateway.http.cursors import NextCursor
 from api_gateway.http.fields import Body, Instant, RequestId
-from api_gateway.live.position import Position, format_position
+from api_gateway.live.position import EVENT_ID, EventIds, Position
 
 DeliveryId = Annotated[UUID, Path(description="the delivery's id")]
 ReplayId = Annotated[UUID, Path(description="the replay's id")]
@@ -78,7 +78,7 @@ class NewWebhookReplay(Body):
 
     after: str | None = Field(
         default=None,
-        pattern=r"^[0-9]{1,18}\.[0-9]{1,18}$",
+        pattern=EVENT_ID,
         description="behind this event id of the live stream (`<spaces>.<reservations>`)",
         examples=["1042.17"],
     )
@@ -117,9 +117,9 @@ class WebhookReplayList(BaseModel):
     items: list[WebhookReplay]
 
 
-def shown_replay(row: asyncpg.Record) -> WebhookReplay:
+def shown_replay(row: asyncpg.Record, ids: EventIds) -> WebhookReplay:
     """A replay from its row."""
     places: dict[str, Position] = {
         name: (row[f"spaces_{name}"], row[f"reservations_{name}"]) for name in ("after", "position", "until")
     }
-    return WebhookReplay(**dict(row), **{name: format_position(place) for name, place in places.items()})
+    return WebhookReplay(**dict(row), **{name: ids.of(place) for name, place in places.items()})

@@ -18,7 +18,7 @@ from api_gateway.http.problems import ProblemError, not_found
 from api_gateway.http.routes import NounRouter
 from api_gateway.identity.authentication import WebhooksReader, WebhooksWriter
 from api_gateway.identity.database import Database, transaction_of
-from api_gateway.live.position import Position, furthest, parse_position
+from api_gateway.live.position import Place, Position, furthest
 from api_gateway.webhooks.delivery_models import (
     DeliveryId,
     DeliveryLimit,
@@ -138,10 +138,11 @@ async def replay_webhook(
     client = gateway_of(request).bus.connected()
     until, first = await last_position(client), await first_position(client)
     if body.since is not None:
-        after = await find_position(client, caller.tenant_id, body.since)
+        place = Place(await find_position(client, caller.tenant_id, body.since))
     else:
-        after = parse_position(body.after or "")
-    lost = after[0] < first[0] or after[1] < first[1] or _lies_ahead(after, until)
+        place = gateway_of(request).feed.ids.read(body.after or "")
+    after = place.position
+    lost = after[0] < first[0] or after[1] < first[1] or _lies_ahead(after, until) or place.is_undone
     async with transaction_of(request, caller) as database:
 
         async def begin() -> WebhookReplay:
@@ -154,7 +155,7 @@ async def replay_webhook(
                     ErrorCode.RESOURCE_IN_USE,
                     "a replay of this webhook is running: wait for its end, or disable the webhook",
                 )
-            return shown_replay(row)
+            return shown_replay(row, gateway_of(request).feed.ids)
 
         answer = await once.carry_out(database, caller, body, begin)
     gateway_of(request).webhooks.wake()
@@ -163,24 +164,24 @@ async def replay_webhook(
 
 @router.get("/replays", responses=READ_ONE)
 async def list_webhook_replays(
-    caller: WebhooksReader, database: Database, endpoint_id: EndpointId
+    caller: WebhooksReader, request: Request, database: Database, endpoint_id: EndpointId
 ) -> WebhookReplayList:
     """The endpoint's replays, newest first."""
     await _endpoint(database, caller.tenant_id, endpoint_id)
     rows = await replays.list_replays(database, caller.tenant_id, endpoint_id)
-    return WebhookReplayList(items=[shown_replay(row) for row in rows])
+    return WebhookReplayList(items=[shown_replay(row, gateway_of(request).feed.ids) for row in rows])
 
 
 @router.get("/replays/{replay_id}", responses=READ_ONE)
 async def get_webhook_replay(
-    caller: WebhooksReader, database: Database, endpoint_id: EndpointId, replay_id: ReplayId
+    caller: WebhooksReader, request: Request, database: Database, endpoint_id: EndpointId, replay_id: ReplayId
 ) -> WebhookReplay:
     """One replay, and how far it has come."""
     await _endpoint(database, caller.tenant_id, endpoint_id)
     row = await replays.get_replay(database, caller.tenant_id, endpoint_id, replay_id)
     if row is None:
         raise not_found("replay", replay_id)
-    return shown_replay(row)
+    return shown_replay(row, gateway_of(request).feed.ids)
 
 
 def _lies_ahead(after: Position, until: Position) -> bool:
