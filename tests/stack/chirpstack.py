@@ -17,6 +17,7 @@ import pytest
 from chirpstack_api import api
 from grpc import aio
 
+from parking_contracts.permissions import CHIRPSTACK
 from parking_simulator.chirpstack import (
     Application,
     ChirpStackDouble,
@@ -30,6 +31,7 @@ from parking_simulator.chirpstack import (
 from parking_simulator.chirpstack.displays import SimulatedDisplay
 from parking_simulator.chirpstack.network import DeviceClass
 from parking_simulator.chirpstack_events import Event, LogEvent
+from stack.own_logins import as_user
 from stack.servers import NatsAccount
 
 TENANT_ID = "52f14cd4-c6f1-4fbd-8f87-4025e1d49242"
@@ -105,7 +107,7 @@ async def chirpstack(empty_nats_account: NatsAccount) -> AsyncIterator[StartChir
     async with AsyncExitStack() as running:
 
         async def start(network: Network, **settings: Any) -> ChirpStackDouble:
-            given = {"mqtt": empty_nats_account.mqtt_url, **settings}
+            given = {"mqtt": as_user(empty_nats_account.mqtt_url, CHIRPSTACK), **settings}
             return await running.enter_async_context(ChirpStackDouble(network, **given))
 
         yield start

@@ -23,6 +23,7 @@ from parkstream.embedded.postgres import PostgresServer
 from parkstream.errors import OperatorError
 from parkstream.migrate import migrate_database
 from parkstream.streams import apply_streams
+from stack.own_logins import remember
 
 TEMPLATE = "parkstream_template"
 ACCOUNTS_PER_SERVER = 200
@@ -56,6 +57,8 @@ def started(make: Callable[[], Server]) -> Server:
             if attempt == START_ATTEMPTS:
                 raise
         else:
+            if isinstance(server, NatsServer):
+                remember(server)
             return server
     raise AssertionError("unreachable")
 
@@ -141,7 +144,10 @@ async def fresh_database(server: PostgresServer, template: str) -> AsyncIterator
 
 @dataclass
 class NatsAccount:
-    """A NATS account of its own: streams, consumers, subjects and MQTT sessions are invisible to other tests."""
+    """A NATS account of its own: streams, consumers, subjects and MQTT sessions are invisible to other tests.
+
+    The URLs are its operator's, who may do everything.
+    """
 
     url: str
     mqtt_url: str

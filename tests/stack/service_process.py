@@ -13,6 +13,7 @@ import pytest
 
 from parkstream.embedded import child, ports
 from stack import warm_start
+from stack.own_logins import as_itself
 from stack.waiting import eventually
 from stack.warm_start import ForkedProcess
 
@@ -28,7 +29,7 @@ class Service:
         self.log = log
         self.process: subprocess.Popen[bytes] | ForkedProcess | None = None
         variable = "PARKSTREAM_HTTP_PORT" if module == "api_gateway" else "PARKSTREAM_HEALTH_PORT"
-        self._environment = {variable: str(ports.free_port()), **environment}
+        self._environment = {variable: str(ports.free_port()), **as_itself(module, environment)}
         self.url = f"http://127.0.0.1:{self._environment[variable]}"
 
     def spawn(self) -> None:

@@ -6,12 +6,13 @@ import pytest
 from nats.aio.client import Client
 
 from parking_chassis.nats_connection import connect_nats
+from parking_chassis.settings import NatsSettings
 from stack.servers import NatsAccount
 
 
 @pytest.fixture
 async def nats_reconnecting(nats_account: NatsAccount) -> AsyncIterator[Client]:
     """A client as the services open it, on an account with all streams."""
-    client = await connect_nats(nats_account.url, name="chassis-test")
+    client = await connect_nats(NatsSettings(nats_url=nats_account.url), name="chassis-test")
     yield client
     await client.close()

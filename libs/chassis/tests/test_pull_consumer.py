@@ -6,6 +6,7 @@ from nats.aio.client import Client
 
 from parking_chassis.nats_connection import connect_nats
 from parking_chassis.pull_consumer import Delivery, PullConsumer
+from parking_chassis.settings import NatsSettings
 from parkstream.embedded.nats import NatsServer
 from parkstream.streams import apply_streams
 from stack.waiting import eventually
@@ -97,7 +98,7 @@ async def test_a_batch_that_was_not_acknowledged_is_delivered_to_the_next_consum
 
 async def test_it_goes_on_after_the_server_was_killed_and_started_again(private_nats: NatsServer):
     await apply_streams(private_nats.login().url)
-    client = await connect_nats(private_nats.login().url, name="pull-test")
+    client = await connect_nats(NatsSettings(nats_url=private_nats.login().url), name="pull-test")
     consumer = uplinks_of(client)
     await store(client, 10)
     assert len(await take(consumer, 10)) == 10

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from nats.aio.client import Client
 
 from parking_chassis.nats_connection import connect_nats
+from parking_chassis.settings import NatsSettings
 from parking_chassis.windowed_publisher import Publication, WindowedPublisher
 from parkstream.embedded.nats import NatsServer
 from parkstream.streams import apply_streams
@@ -85,7 +86,7 @@ async def test_one_unit_on_the_way_keeps_the_order_through_a_refused_batch(nats_
 
 
 async def test_without_a_stream_nothing_is_confirmed_until_there_is_one(empty_nats_account: NatsAccount):
-    client = await connect_nats(empty_nats_account.url, name="publisher-test")
+    client = await connect_nats(NatsSettings(nats_url=empty_nats_account.url), name="publisher-test")
     async with publisher_on(client) as publisher:
         confirmed = submit(publisher, [1, 2, 3])
         await eventually(lambda: publisher.refused == "no JetStream stream answers")
@@ -114,7 +115,7 @@ async def test_a_full_stream_refuses_and_takes_the_same_message_once_there_is_ro
 
 async def test_nothing_is_confirmed_while_the_server_is_away_and_all_of_it_afterwards(private_nats: NatsServer):
     await apply_streams(private_nats.login().url)
-    client = await connect_nats(private_nats.login().url, name="publisher-test")
+    client = await connect_nats(NatsSettings(nats_url=private_nats.login().url), name="publisher-test")
     async with publisher_on(client) as publisher:
         private_nats.stop()
         await eventually(lambda: not client.is_connected)
@@ -130,7 +131,7 @@ async def test_nothing_is_confirmed_while_the_server_is_away_and_all_of_it_after
 
 async def test_killed_in_the_middle_of_a_backlog_the_server_keeps_each_confirmed_message_once(private_nats: NatsServer):
     await apply_streams(private_nats.login().url)
-    client = await connect_nats(private_nats.login().url, name="publisher-test")
+    client = await connect_nats(NatsSettings(nats_url=private_nats.login().url), name="publisher-test")
     async with publisher_on(client, units=2) as publisher:
         confirmed = submit(publisher, list(range(5000)))
         await eventually(lambda: confirmed)

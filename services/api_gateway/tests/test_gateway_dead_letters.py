@@ -2,6 +2,7 @@
 
 import base64
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -116,12 +117,21 @@ async def test_an_mqtt_letter_is_replayed_through_ingress_and_then_gone(api, set
     assert (await api.post(f"/api/v6/dead-letters/{sequence}/replay")).status_code == 404
 
 
-async def test_a_jetstream_letter_goes_back_to_its_subject(api, set_aside, bus) -> None:
-    subject = subjects.uplink("0101010101010101")
-    sequence = await set_aside(service="occupancy_engine", origin="jetstream", address=subject, source="")
+async def test_a_jetstream_letter_goes_back_to_its_subject_by_the_streams_owner(
+    api, set_aside, bus, run_service, service_env
+) -> None:
+    subject = subjects.space(UUID(int=1), UUID(int=2), "state_changed")
+    letter = {"service": "reservation_service", "origin": "jetstream", "address": subject, "source": ""}
+    sequence = await set_aside(**letter)
+    answer = await api.post(f"/api/v6/dead-letters/{sequence}/replay")
+    assert (answer.status_code, answer.json()["code"]) == (503, "DEPENDENCY_UNAVAILABLE"), "no engine yet"
+    await run_service("occupancy_engine", service_env)
     assert (await api.post(f"/api/v6/dead-letters/{sequence}/replay")).json() == {"subject": subject}
-    stored = await bus.jetstream().get_last_msg("UPLINKS", subject)
+    stored = await bus.jetstream().get_last_msg("SPACES", subject)
     assert stored.headers == {"Parkstream-Replay": str(sequence), "Nats-Msg-Id": f"replay-{sequence}"}
+    forged = await set_aside(**letter | {"service": "uplink_ingestor"})
+    refused = await api.post(f"/api/v6/dead-letters/{forged}/replay")
+    assert refused.json()["code"] == "REPLAY_REFUSED", "who set it aside reads no such stream"
 
 
 async def test_a_webhooks_letter_goes_back_to_ingress_with_its_source_and_time(api, set_aside, bus) -> None:

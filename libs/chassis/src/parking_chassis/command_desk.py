@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import msgspec
 import structlog
 from faststream.nats import NatsBroker, NatsMessage
+from faststream.nats.security import NatsSecurity, NatsUserPassword
 from nats.errors import Error as NatsError
 from prometheus_client import Counter
 
@@ -25,6 +26,9 @@ from parking_chassis.postgres import DATABASE_AWAY, Connection, Pool, act_for
 from parking_contracts import subjects
 from parking_contracts.command import Command, CommandBody
 from parking_contracts.errors import Accepted, ErrorCode, Refusal, Reply
+
+if TYPE_CHECKING:
+    from parking_chassis.settings import NatsSettings
 
 log = structlog.get_logger()
 
@@ -41,6 +45,7 @@ class CommandDesk:
     """
 
     def __init__(self, pool: Pool, *, service: str, schema: str, answered: Counter) -> None:
+        self.service = service
         self._pool = pool
         self._request_role = f"{service}_request"
         self._schema = schema
@@ -99,14 +104,31 @@ async def raw_body(message: NatsMessage) -> bytes:
     return message.body
 
 
-def command_broker(nats_url: str) -> NatsBroker:
+def command_broker(settings: NatsSettings, service: str) -> NatsBroker:
     """A broker that heals itself, not started yet."""
-    return NatsBroker(nats_url, max_reconnect_attempts=-1, reconnect_time_wait=1, logger=None)
+    options = settings.nats_options(service)
+    tls = options.get("tls")
+    user, password = options.get("user"), options.get("password", "")
+    return NatsBroker(
+        options["servers"],
+        name=service,
+        inbox_prefix=options["inbox_prefix"],
+        security=(
+            NatsSecurity(ssl_context=tls, tls_handshake_first=tls is not None)
+            if user is None
+            else NatsUserPassword(user, password, ssl_context=tls, tls_handshake_first=tls is not None)
+        ),
+        max_reconnect_attempts=-1,
+        reconnect_time_wait=1,
+        logger=None,
+    )
 
 
-async def serve_commands(nats_url: str, desk: CommandDesk, commands: Mapping[type[CommandBody], Act]) -> NatsBroker:
+async def serve_commands(
+    settings: NatsSettings, desk: CommandDesk, commands: Mapping[type[CommandBody], Act]
+) -> NatsBroker:
     """Open the desk on a connection of its own; the broker, to be stopped."""
-    broker = command_broker(nats_url)
+    broker = command_broker(settings, desk.service)
     desk.open(broker, commands)
     await start_heard(broker)
     return broker

@@ -1,7 +1,7 @@
 """A NATS connection that never gives up: it reconnects for ever with jitter, and ends the process if it closes.
 
-In: one server, or all those of a cluster. When a server goes, another one is tried almost at once, one that has just
-refused us only after the rest.
+In: the settings, which name one server, or all those of a cluster. When a server goes, another one is tried almost at
+once, one that has just refused us only after the rest.
 """
 
 from __future__ import annotations
@@ -12,14 +12,19 @@ import os
 import random
 import signal
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import nats
 import structlog
 from nats.aio.client import Client, Server
+from nats.errors import AuthorizationError
 from nats.errors import Error as NatsError
 
 from parking_chassis import metrics
+from parking_chassis.tls import remedy_of
+
+if TYPE_CHECKING:
+    from parking_chassis.settings import NatsSettings
 
 log = structlog.get_logger()
 
@@ -32,8 +37,8 @@ FIRST_ATTEMPTS_SECONDS = (0.3, 1.0)
 PING_SECONDS = 5
 
 
-async def connect_nats(urls: str, *, name: str) -> Client:
-    """Connect to one of the servers (several: separated by commas), waiting for as long as it takes.
+async def connect_nats(settings: NatsSettings, *, name: str) -> Client:
+    """Connect to one of the servers, waiting for as long as it takes; replies come to inboxes of `name` alone.
 
     A connection that is closed for good (never by us: credentials revoked, protocol error) ends the process with
     SIGTERM, so that whoever supervises it starts it afresh.
@@ -48,7 +53,8 @@ async def connect_nats(urls: str, *, name: str) -> Client:
         log.info("nats_reconnected", client=name)
 
     async def on_error(error: Exception) -> None:
-        log.warning("nats_error", client=name, error=repr(error))
+        remedy = _remedy(error)
+        log.warning("nats_error", client=name, error=repr(error), **({"remedy": remedy} if remedy else {}))
 
     async def on_closed() -> None:
         if not closing:
@@ -56,8 +62,7 @@ async def connect_nats(urls: str, *, name: str) -> Client:
             os.kill(os.getpid(), signal.SIGTERM)
 
     client = await nats.connect(
-        [url.strip() for url in urls.split(",")],
-        name=name,
+        **settings.nats_options(name),
         max_reconnect_attempts=-1,
         reconnect_time_wait=random.uniform(*FIRST_ATTEMPTS_SECONDS),  # noqa: S311  a pause
         reconnect_to_server_handler=next_server,
@@ -83,9 +88,9 @@ async def connect_nats(urls: str, *, name: str) -> Client:
     return client
 
 
-async def connect_nats_unless(stop: asyncio.Event, urls: str, *, name: str) -> Client | None:
+async def connect_nats_unless(stop: asyncio.Event, settings: NatsSettings, *, name: str) -> Client | None:
     """Connect as `connect_nats` does, but give up when the service is told to stop; then there is no client."""
-    connecting = asyncio.create_task(connect_nats(urls, name=name))
+    connecting = asyncio.create_task(connect_nats(settings, name=name))
     stopping = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({connecting, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -108,6 +113,15 @@ def nats_check(client: Client) -> Callable[[], Awaitable[str | None]]:
         return None
 
     return check
+
+
+def _remedy(error: Exception) -> str | None:
+    """What to do about it, where somebody has to do something."""
+    if isinstance(error, AuthorizationError):
+        return "user or password is wrong: correct PARKSTREAM_NATS_URL, PARKSTREAM_NATS_PASSWORD or its _FILE"
+    if remedy := remedy_of(error, "PARKSTREAM_NATS_TLS"):
+        return f"{remedy}; the tls block of a NATS server needs `handshake_first: auto`"
+    return None
 
 
 def next_server(servers: list[Server], _info: dict[str, Any]) -> tuple[Server, float]:

@@ -11,6 +11,7 @@ import asyncpg
 import msgspec
 
 from parking_chassis.pool_metrics import watch_pool
+from parking_chassis.tls import remedy_of
 
 if TYPE_CHECKING:
     from parking_chassis.settings import DatabaseSettings
@@ -50,7 +51,7 @@ async def open_pool(settings: DatabaseSettings, *, role: str, name: str | None =
     has.
     """
     pool = asyncpg.create_pool(
-        str(settings.database_url),
+        **settings.database_options(),
         min_size=0,
         max_size=settings.database_pool_size,
         timeout=settings.database_acquire_seconds,
@@ -125,7 +126,10 @@ async def database_check(pool: Pool) -> str | None:
         async with pool.acquire(timeout=2) as connection:
             await connection.fetchval("SELECT 1", timeout=2)
     except DATABASE_AWAY as error:
-        return f"database: {type(error).__name__}: {error}".rstrip(": ")
+        remedy = remedy_of(error, "PARKSTREAM_DATABASE_TLS")
+        return f"database: {type(error).__name__}: {error}".rstrip(": ") + (f"; {remedy}" if remedy else "")
+    except (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError) as error:
+        return f"database: {error}; correct PARKSTREAM_DATABASE_URL, PARKSTREAM_DATABASE_PASSWORD or its _FILE"
     except asyncpg.PostgresError as error:
         return f"database: {error}; is it migrated (`parkstream migrate`)?"
     return None

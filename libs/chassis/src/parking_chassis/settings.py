@@ -16,6 +16,7 @@ from pydantic_settings import SettingsConfigDict
 
 from parking_chassis.secret_files import EnvironmentSettings
 from parking_chassis.tls import client_context
+from parking_contracts import subjects
 
 CONFIG = SettingsConfigDict(env_prefix="PARKSTREAM_", frozen=True, extra="ignore", hide_input_in_errors=True)
 
@@ -80,7 +81,7 @@ class NatsSettings(EnvironmentSettings):
         send the password after it. The server's `tls` block therefore says `handshake_first: auto`.
         """
         user, password = self.nats_login()
-        options: dict[str, Any] = {"servers": self.nats_servers, "name": name, "inbox_prefix": f"_INBOX_{name}"}
+        options: dict[str, Any] = {"servers": self.nats_servers, "name": name, "inbox_prefix": subjects.inbox(name)}
         if user is not None:
             options |= {"user": user, "password": password or ""}
         tls = self.nats_tls()

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from parkstream.embedded import ports
 from parkstream.embedded.nats import SYNC_SOON, NatsPorts, NatsServer
 from parkstream.embedded.postgres import PostgresServer
@@ -129,6 +131,15 @@ def resolve(settings: StackSettings, servers: EmbeddedServers, api_key: str) -> 
         mqtt_url=servers.mqtt.login().mqtt_url if servers.mqtt else settings.mqtt_url or "",
         api_url=f"http://{ports.LOOPBACK}:{settings.http_port}",
         api_key=api_key,
+    )
+
+
+def connections_of(user: str, servers: EmbeddedServers, connections: Connections) -> Connections:
+    """The same with the login of one user where the server is embedded; an external one's URL is as it was given."""
+    return msgspec.structs.replace(
+        connections,
+        nats_url=servers.nats.login(user=user).url if servers.nats else connections.nats_url,
+        mqtt_url=servers.mqtt.login(user=user).mqtt_url if servers.mqtt else connections.mqtt_url,
     )
 
 

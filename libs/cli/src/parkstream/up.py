@@ -18,6 +18,7 @@ import httpx
 import typer
 from rich.console import Console
 
+from parking_contracts.permissions import CHIRPSTACK
 from parkstream import stack, summary
 from parkstream.checks.services import ask_ready
 from parkstream.embedded import places
@@ -99,8 +100,12 @@ class Up:
         connections = stack.resolve(self._settings, servers, key)
         access = stack.chirpstack(self._settings, self._run.chirpstack_token)
         await self._migrate(connections)
-        services = [self._service(name, connections, owner, access) for name in self._settings.health_ports()]
-        await self._supervisor.start([*services, *self._double(connections, access)])
+        services = [
+            self._service(name, stack.connections_of(name, servers, connections), owner, access)
+            for name in self._settings.health_ports()
+        ]
+        double = self._double(stack.connections_of(CHIRPSTACK, servers, connections), access)
+        await self._supervisor.start([*services, *double])
         self._run.write_connections(connections)
         await self._wait_ready()
         self._print_summary(connections, owner, access, key_is_new=key_is_new, owner_is_new=owner_is_new)

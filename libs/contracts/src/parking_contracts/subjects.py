@@ -18,11 +18,14 @@ EventName = Literal["up"] | DeviceEventName
 # What the platform's own services say of a device, beside what it says itself, and of a LoRaWAN gateway.
 DeviceFactName = Literal["synced", "reported", "alert"]
 GatewayFactName = Literal["synced"]
-EVENTS: tuple[EventName, ...] = ("up", *get_args(DeviceEventName))
+DEVICE_EVENTS: tuple[DeviceEventName, ...] = get_args(DeviceEventName)
+EVENTS: tuple[EventName, ...] = ("up", *DEVICE_EVENTS)
 
 TICK = f"{ROOT}.tick"
 # Where a gateway says that it takes events over HTTP. No stream captures it: only what is said now counts.
 INGRESS_OPEN = f"{ROOT}.open.ingress"
+# What the subjects of replies to the operator begin with, and to whatever tool he uses.
+OPERATOR_INBOX = "_INBOX"
 ALL_UPLINKS = f"{ROOT}.uplink.>"
 ALL_DEVICES = f"{ROOT}.device.>"
 ALL_GATEWAYS = f"{ROOT}.gateway.>"
@@ -100,6 +103,16 @@ def dead_letter(service: str, code: str) -> str:
 def command(service: str, name: str) -> str:
     """The request/reply subject of a command; `name` is `<noun>.<verb>`. No stream captures it."""
     return f"{ROOT}.command.{service}.{name}"
+
+
+def commands_of(service: str) -> str:
+    """The filter for every command of one owner; `*`: of all."""
+    return command(service, "*.*")
+
+
+def inbox(user: str) -> str:
+    """What the subjects of one user's replies begin with: others are not allowed to listen there."""
+    return f"_INBOX_{user}"
 
 
 def command_name(subject: str) -> str:

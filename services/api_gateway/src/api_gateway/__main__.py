@@ -28,7 +28,7 @@ async def serve(stop: asyncio.Event, settings: Settings) -> None:
     """Serve at once; what is away is waited for in the background, and /ready says so meanwhile."""
     pool = await open_pool(settings, role=f"{SERVICE}_request")
     batch_pool = await open_pool(settings, role=SERVICE)
-    bus = Bus(settings.nats_url)
+    bus = Bus(settings)
     feed = Feed(batch_pool, settings)
     gateway = make_gateway(settings, pool, batch_pool, bus, feed)
     bootstrap = Bootstrap(batch_pool, settings, gateway.passwords)

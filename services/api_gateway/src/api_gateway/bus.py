@@ -14,18 +14,20 @@ from parking_contracts.streams import MEASURED_BY
 if TYPE_CHECKING:
     from nats.aio.client import Client
 
+    from parking_chassis.settings import NatsSettings
+
 
 class Bus:
     """Connects in the background, so that the API answers (503 where it must) before NATS does."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, settings: NatsSettings) -> None:
+        self._settings = settings
         self._client: Client | None = None
         self._opened = asyncio.Event()
 
     async def open(self) -> Client:
         """Connect, however long it takes; the client heals itself from then on."""
-        self._client = await connect_nats(self._url, name="api_gateway")
+        self._client = await connect_nats(self._settings, name="api_gateway")
         self._opened.set()
         return self._client
 

@@ -36,7 +36,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     health.add_warning("codecs", wishing.complaints)
     async with serve_health(health, settings), open_network(settings, pool) as network:
         health.add_warning("chirpstack", network.check)
-        nats = await connect_nats_unless(stop, settings.nats_url, name=SERVICE)
+        nats = await connect_nats_unless(stop, settings, name=SERVICE)
         if nats is None:
             await sending.close()
             await pool.close()

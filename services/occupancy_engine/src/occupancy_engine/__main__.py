@@ -25,6 +25,7 @@ from parking_chassis.outbox import OutboxRelay
 from parking_chassis.postgres import database_check, open_pool
 from parking_chassis.process import run_service, running
 from parking_chassis.pull_consumer import PullConsumer
+from parking_chassis.replays import answer_replays
 from parking_chassis.windowed_publisher import WindowedPublisher
 from parking_codecs.registry import load_registry
 from parking_contracts.streams import UPLINKS
@@ -39,7 +40,7 @@ async def serve(settings: EngineSettings, stop: asyncio.Event) -> None:
     health.await_checks("nats", "commands")
     health.add_warning("codecs", decoders.complaints)
     async with serve_health(health, settings):
-        nats = await connect_nats_unless(stop, settings.nats_url, name=SERVICE)
+        nats = await connect_nats_unless(stop, settings, name=SERVICE)
         if nats is None:
             await pool.close()
             return
@@ -54,8 +55,7 @@ async def serve(settings: EngineSettings, stop: asyncio.Event) -> None:
         health.add_check("commands", broker_check(broker))
         try:
             async with running(
-                dead_letters.run(),
-                relay.run(),
+                *(dead_letters.run(), relay.run(), answer_replays(nats, SCHEMA)),
                 every(settings.purge_seconds, stop, consumer.purge_acknowledged),
                 *Clocks(pool, watermarks, decoders, settings).ticking(settings, stop, nats, relay),
             ):

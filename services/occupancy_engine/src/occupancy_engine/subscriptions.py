@@ -28,7 +28,7 @@ async def open_broker(
     """Subscribe and start; the durables exist already. Commands have a pool of their own: large imports that wait for
     each other must not keep uplinks waiting for a connection.
     """
-    broker = command_broker(settings.nats_url)
+    broker = command_broker(settings, SERVICE)
     settler = Settler(SERVICE, nats.jetstream())
     open_desk(broker, commands, decoders)
 

@@ -20,6 +20,7 @@ from parking_chassis.outbox import OutboxRelay
 from parking_chassis.outbox_measures import OutboxMeasures
 from parking_chassis.postgres import database_check, open_pool
 from parking_chassis.process import run_service, running
+from parking_chassis.replays import answer_replays
 from parking_contracts.streams import MEASURED_BY, SPACES
 from reservation_service import SCHEMA, SERVICE
 from reservation_service.clock import COUNT_SECONDS, Clock
@@ -36,7 +37,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     health.add_check("database", lambda: database_check(pool))
     health.await_checks("nats", "commands")
     async with serve_health(health, settings):
-        nats = await connect_nats_unless(stop, settings.nats_url, name=SERVICE)
+        nats = await connect_nats_unless(stop, settings, name=SERVICE)
         if nats is None:
             await pool.close()
             return
@@ -49,6 +50,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         try:
             async with running(
                 relay.run(),
+                answer_replays(nats, SCHEMA),
                 every(settings.reservation_clock_seconds, stop, clock.run, name="settle_reservations"),
                 every(settings.reservation_upkeep_seconds, stop, clock.keep_house),
                 every(COUNT_SECONDS, stop, clock.count_live),

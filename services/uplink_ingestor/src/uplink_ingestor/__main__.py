@@ -29,7 +29,7 @@ async def serve(settings: IngestorSettings, stop: asyncio.Event) -> None:
     health = Health(SERVICE, version("uplink-ingestor"), stats=stats)
     health.await_checks("nats")
     async with serve_health(health, settings):
-        nats = await connect_nats_unless(stop, settings.nats_url, name=SERVICE)
+        nats = await connect_nats_unless(stop, settings, name=SERVICE)
         if nats is None:
             return
         ingestor = Ingestor(settings, nats)

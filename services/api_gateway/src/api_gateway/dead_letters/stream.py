@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import structlog
-from nats.js.errors import APIError, NoStreamResponseError, NotFoundError
+from nats.errors import NoRespondersError
+from nats.errors import TimeoutError as NatsTimeoutError
+from nats.js.errors import APIError, NotFoundError
 
+from api_gateway.http.problems import refused, unavailable
 from api_gateway.stored_messages import StoredMessage, count_stored, read_stored
-from parking_contracts import ingress, streams, subjects
-from parking_contracts.errors import DeadLetter, DeadLetterCode
+from parking_contracts import ingress, replay, streams, subjects
+from parking_contracts.errors import DeadLetter, DeadLetterCode, ErrorCode, Refusal, Reply
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
@@ -23,7 +26,9 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 STREAM = streams.DEAD_LETTERS.name
+PUT_BACK_SECONDS = 10.0
 _decode_letter = msgspec.json.Decoder(DeadLetter).decode
+_decode_reply = msgspec.json.Decoder(Reply).decode
 
 
 class LetterHead(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,26 +104,48 @@ async def find_letter(client: Client, sequence: int) -> DeadLetter | None:
 
 
 async def replay_letter(client: Client, sequence: int, letter: DeadLetter) -> str:
-    """Publish the original message again, then delete the letter; the subject it went to.
+    """Have the original message published again, then delete the letter; the subject it went to.
 
     The message id makes a repeated replay harmless; the letter goes only after JetStream has confirmed the message.
 
     Raises:
         ReplayRefusedError: The body is incomplete, or nothing would take the message.
+        ProblemError: Whoever owns the stream cannot be reached.
     """
     subject, headers = _destination(letter)
-    headers |= {ingress.REPLAY: str(sequence), "Nats-Msg-Id": f"replay-{sequence}"}
     jetstream = client.jetstream()
-    try:
+    if owner := _owner_of(subject):
+        await _put_back(client, owner, sequence)
+    else:
+        headers |= {ingress.REPLAY: str(sequence), "Nats-Msg-Id": f"replay-{sequence}"}
         await jetstream.publish(subject, letter.body, headers=headers)
-    except NoStreamResponseError as error:
-        raise ReplayRefusedError(f"no stream takes messages of {subject}") from error
     try:
         await jetstream.delete_msg(STREAM, sequence)
     except (NotFoundError, APIError) as error:
         log.info("dead_letter_gone", sequence=sequence, why=repr(error))
     log.info("dead_letter_replayed", sequence=sequence, service=letter.service, subject=subject)
     return subject
+
+
+def _owner_of(subject: str) -> str | None:
+    try:
+        return replay.owner_of(subject)
+    except LookupError as error:
+        raise ReplayRefusedError(f"no stream takes messages of {subject}") from error
+
+
+async def _put_back(client: Client, owner: str, sequence: int) -> None:
+    """Ask the owner of the stream, who reads the letter himself."""
+    question = msgspec.json.encode(replay.ReplayLetter(sequence=sequence))
+    try:
+        answer = await client.request(replay.subject(owner), question, timeout=PUT_BACK_SECONDS)
+    except (NoRespondersError, NatsTimeoutError) as error:
+        raise unavailable(f"the {owner} service") from error
+    reply = _decode_reply(answer.data)
+    if isinstance(reply, Refusal):
+        if reply.code is ErrorCode.REPLAY_REFUSED:
+            raise ReplayRefusedError(reply.message)
+        raise refused(reply)
 
 
 def _destination(letter: DeadLetter) -> tuple[str, dict[str, str]]:

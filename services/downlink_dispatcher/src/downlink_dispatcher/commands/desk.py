@@ -46,4 +46,4 @@ def command_table(settings: Settings, wishing: Wishing) -> dict[type[CommandBody
 async def open_desk(settings: Settings, pool: Pool, wishing: Wishing) -> NatsBroker:
     """Subscribe them all, on a connection of their own."""
     desk = CommandDesk(pool, service=SERVICE, schema=SCHEMA, answered=metrics.COMMANDS)
-    return await serve_commands(settings.nats_url, desk, command_table(settings, wishing))
+    return await serve_commands(settings, desk, command_table(settings, wishing))

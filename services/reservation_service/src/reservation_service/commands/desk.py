@@ -36,4 +36,4 @@ def command_table(rules: Rules, clock: Clock) -> dict[type[CommandBody], Act]:
 async def open_desk(settings: Settings, pool: Pool, rules: Rules, clock: Clock) -> NatsBroker:
     """Subscribe them all, on a connection of their own."""
     desk = CommandDesk(pool, service=SERVICE, schema=SCHEMA, answered=metrics.COMMANDS)
-    return await serve_commands(settings.nats_url, desk, command_table(rules, clock))
+    return await serve_commands(settings, desk, command_table(rules, clock))
