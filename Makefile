@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export UV_SYSTEM_CERTS = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test bench bench-api bench-history bench-displays chaos check format lock clean
+.PHONY: help setup run test bench bench-scale bench-backlog bench-soak bench-api bench-history bench-displays chaos check format lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -39,6 +39,15 @@ test: setup ## every test, on real embedded servers
 
 bench: setup ## 200,000 uplinks drained, latency, memory, CPU per uplink; options: make bench ARGS="--broker embedded --profile"
 	PYTHONPATH=tests $(BIN)/python -m load $(ARGS)
+
+bench-scale: setup ## an uplink's cost, 1,000 spaces and nothing stored against 100,000 and 50 million readings
+	PYTHONPATH=tests $(BIN)/python -m load.scale $(ARGS)
+
+bench-backlog: setup ## memory while a backlog of 500,000 uplinks is worked off
+	PYTHONPATH=tests $(BIN)/python -m load.backlog $(ARGS)
+
+bench-soak: setup ## memory and latency over 30 minutes at 1,000 uplinks/s; options: make bench-soak ARGS="--minutes 60"
+	PYTHONPATH=tests $(BIN)/python -m load.soak $(ARGS)
 
 bench-api: setup ## the API's latency: reads, bookings, both, 64 for one slot; options: make bench-api ARGS="--runs 5"
 	PYTHONPATH=tests $(BIN)/python -m load.api $(ARGS)

@@ -3,11 +3,14 @@
 In: process ids by name. Out: plain numbers by name. A server's workers (PostgreSQL's backends) count for the server.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
 SERVICES = ("uplink_ingestor", "occupancy_engine", "reservation_service", "downlink_dispatcher", "api_gateway")
+KIB = 1 << 10
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,22 @@ def look_at(processes: dict[str, int]) -> Consumption:
         memory_bytes={name: _memory(tree) for name, tree in trees.items()},
         cpu_seconds={name: sum(map(_cpu_seconds, tree)) for name, tree in trees.items()},
     )
+
+
+def forget_peaks(processes: dict[str, int]) -> None:
+    """Let each process's peak begin anew; where the kernel does not allow it, the peak is that of its life."""
+    for pid in processes.values():
+        with suppress(OSError):
+            Path(f"/proc/{pid}/clear_refs").write_text("5", encoding="ascii")
+
+
+def peaks_of(processes: dict[str, int]) -> dict[str, int]:
+    """The most memory (RSS, bytes) that each process itself has had, by name; not of a server's workers."""
+    peaks = {}
+    for name, pid in processes.items():
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
+        peaks[name] = next(int(line.split()[1]) * KIB for line in lines if line.startswith("VmHWM:"))
+    return peaks
 
 
 def _tree(process: psutil.Process) -> list[psutil.Process]:

@@ -2,7 +2,8 @@
 
 `queued`: the burst waits in the broker's queue of the ingestor, which is held (SIGSTOP) meanwhile; the clock starts
 when it is let go, so that no publisher competes. `live`: the clock starts with the first publish, and the publisher
-works beside the platform.
+works beside the platform. `in_stream`: the burst waits in UPLINKS, because the engine is held, and the clock starts
+when that is let go.
 
 In: traffic. Out: seconds until the engine has acknowledged and committed the last uplink and its outbox is empty, that
 is, every event is in SPACES; and what each process took meanwhile.
@@ -33,8 +34,10 @@ from parkstream.streams import connect as connect_nats
 from stack.waiting import eventually
 
 POLL_SECONDS = 0.05
+ARRIVAL_SECONDS = 600.0
 PATIENCE_SECONDS = 60.0  # without any progress
-Way = Literal["queued", "live"]
+Way = Literal["queued", "live", "in_stream"]
+HELD: dict[Way, str] = {"queued": "uplink_ingestor", "in_stream": "occupancy_engine"}
 WAYS: tuple[Way, ...] = ("queued", "live")
 OnProgress = Callable[[int], None]
 
@@ -75,9 +78,11 @@ class Drain:
         """Work off one burst, and check that all of it is stored. Raises OperatorError: it is not."""
         beginning = await mark_beginning(self.nats)
         goal = await last_sequence(self.nats, UPLINKS.name) + traffic.uplinks
-        if way == "queued":
-            with held(self.platform.processes["uplink_ingestor"]):
+        if way in HELD:
+            with held(self.platform.processes[HELD[way]]):
                 await publish_all(self.platform, traffic.messages)
+                if way == "in_stream":
+                    await self._arrived(goal)
         before, began = look_at(self.platform.processes), time.monotonic()
         publishing = asyncio.create_task(publish_all(self.platform, traffic.messages)) if way == "live" else None
         await self._worked_off(goal, traffic, beginning, on_progress)
@@ -87,6 +92,14 @@ class Drain:
         await check_stored(self.database, self.nats, traffic, beginning)
         self.sent += traffic.uplinks
         return Drained(traffic.uplinks, seconds, after.cpu_since(before), after)
+
+    async def _arrived(self, goal: int) -> None:
+        """Wait until UPLINKS holds everything."""
+
+        async def is_there() -> bool:
+            return await last_sequence(self.nats, UPLINKS.name) >= goal
+
+        await eventually(is_there, ARRIVAL_SECONDS, interval=POLL_SECONDS, message="the backlog in UPLINKS")
 
     async def _worked_off(self, goal: int, traffic: Traffic, beginning: Beginning, on_progress: OnProgress) -> None:
         """Wait until every uplink is acknowledged and committed, and every change published.
