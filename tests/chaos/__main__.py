@@ -1,10 +1,12 @@
 """`make chaos`: a platform of its own is harmed in every way there is, and must have lost nothing."""
 
 import asyncio
+import logging
 import sys
 from pathlib import Path
 from typing import Annotated
 
+import structlog
 import typer
 from rich.console import Console
 
@@ -39,6 +41,9 @@ def chaos(
     with, which is measured. Exit status 1 when anything was lost, duplicated, reordered, double-booked, leaked or left
     unresolved. A killed Mosquitto's own loss is reported apart.
     """
+    # What clients of a platform under fire say all the time.
+    logging.basicConfig(handlers=[logging.NullHandler()])
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     series = Series(
         seed=seed, minutes=minutes, broker=broker, replicas=replicas, rate=rate, short=short, cluster=cluster
     )

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from chaos.evidence import ChangeRow, Evidence
-from chaos.expectation import FrameKey, Match, Stay, in_order, match, microseconds, shown_on, stays_of
+from chaos.expectation import FrameKey, Match, Stay, in_order, is_brokers_loss, match, microseconds, shown_on, stays_of
 from chaos.ledger import SeenEvent, Slot
 
 EXAMPLES = 5
@@ -63,10 +63,11 @@ def check(evidence: Evidence) -> Verdict:
 
 def _missing(evidence: Evidence, matched: Match) -> tuple[list[FrameKey], list[FrameKey]]:
     """Lost by us, and lost by a broker before it delivered to us."""
-    taken, lost, broker_lost = evidence.ledger.taken, [], []
+    lost: list[FrameKey] = []
+    broker_lost: list[FrameKey] = []
     for key, sent in evidence.ledger.uplinks.items():
         if key not in matched.stored:
-            (broker_lost if evidence.broker_may_lose and not sent.ids & taken else lost).append(key)
+            (broker_lost if is_brokers_loss(evidence.ledger, sent) else lost).append(key)
     return lost, broker_lost
 
 

@@ -90,13 +90,9 @@ class LeftOvers(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Evidence(msgspec.Struct, kw_only=True):
-    """One round's. `displays` is what each shows, asked of the double itself; `families` of which family each is.
-
-    `broker_may_lose`: a broker was killed whose PUBACK is not tied to its disk.
-    """
+    """One round's. `displays` is what each shows, asked of the double itself; `families` of which family each is."""
 
     ledger: Ledger
-    broker_may_lose: bool = False
     families: dict[str, str] = {}
     readings: list[Reading] = []
     stays: list[StayRow] = []

@@ -17,6 +17,7 @@ from chaos.ledger import Ledger, SentUplink
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
+UNWRITTEN_US = 5_000_000
 FrameKey = tuple[str, int, int]
 """Device, session, fCnt."""
 Place = tuple[int, int]
@@ -28,6 +29,17 @@ WORDS = {"free": "AVAILABLE", "occupied": "OCCUPIED", "reserved": "RESERVED"}
 def microseconds(moment: datetime) -> int:
     """Since 1970."""
     return (moment - EPOCH) // MICROSECOND
+
+
+def is_brokers_loss(ledger: Ledger, sent: SentUplink) -> bool:
+    """Whether a killed broker had acknowledged a frame shortly before, and never delivered it to us.
+
+    Mosquitto writes every second; what it acknowledged earlier than some seconds before its death is ours to find.
+    """
+    if not ledger.broker_kills or sent.ids & ledger.taken:
+        return False
+    moments = [at_us for one in sent.ids for at_us in ledger.acknowledged.get(one, ())]
+    return any(0 <= kill_us - at_us <= UNWRITTEN_US for kill_us in ledger.broker_kills for at_us in moments)
 
 
 class Stay(msgspec.Struct, frozen=True):

@@ -82,12 +82,11 @@ async def left_overs(sql: asyncpg.Connection, bus: Client) -> dict[str, int]:
     return counts
 
 
-async def gather(world: World, sql: asyncpg.Connection, bus: Client, *, broker_may_lose: bool) -> Evidence:
+async def gather(world: World, sql: asyncpg.Connection, bus: Client) -> Evidence:
     """Everything there is."""
     sensors = [bay.device.dev_eui for town in world.towns for bay in town.city.bays]
     return Evidence(
         ledger=world.ledger,
-        broker_may_lose=broker_may_lose,
         families={bay.display.dev_eui: bay.display.family for t in world.towns for bay in t.city.bays if bay.display},
         readings=[Reading(**row) for row in await sql.fetch(READINGS, sensors)],
         stays=[_stay(row) for row in await sql.fetch(STAYS)],

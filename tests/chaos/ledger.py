@@ -5,6 +5,7 @@ The checker believes nothing else: not a counter of the platform, not a row.
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from datetime import datetime
 from typing import Literal
@@ -14,6 +15,11 @@ import msgspec
 
 Slot = tuple[str, datetime]
 """A space and the hour from which somebody wants it."""
+
+
+def now_us() -> int:
+    """Microseconds since 1970."""
+    return time.time_ns() // 1000
 
 
 class SentUplink(msgspec.Struct):
@@ -71,14 +77,24 @@ class SeenEvent(msgspec.Struct, frozen=True):
 
 
 class Ledger(msgspec.Struct):
-    """Everything. `taken` are the deduplicationIds whose delivery by the broker we acknowledged (see `mqtt_tap`)."""
+    """Everything. By deduplicationId, as the wire had it (see `mqtt_tap`): `acknowledged`, when the broker acknowledged
+    an event to us, in microseconds since 1970; `taken`, whose delivery by the broker an ingestor acknowledged.
+
+    `broker_kills`: when a broker was killed whose PUBACK is not tied to its disk.
+    """
 
     tenants: list[UUID] = []
     uplinks: dict[tuple[str, int, int], SentUplink] = {}
     bookings: list[Booking] = []
     events: dict[int, list[SeenEvent]] = msgspec.field(default_factory=lambda: defaultdict(list))
     resets: int = 0
+    acknowledged: dict[str, list[int]] = msgspec.field(default_factory=lambda: defaultdict(list))
     taken: set[str] = set()
+    broker_kills: list[int] = []
+
+    def note_acknowledged(self, deduplication_id: str) -> None:
+        """The broker has it, as it says."""
+        self.acknowledged[deduplication_id].append(now_us())
 
     def send(self, uplink: SentUplink, deduplication_id: str) -> None:
         """Note that a frame goes out, once more perhaps."""

@@ -11,6 +11,7 @@ import heapq
 import itertools
 import random
 import time
+from contextlib import AsyncExitStack
 
 import msgspec
 
@@ -19,13 +20,14 @@ from chaos.towns import Town
 from chaos.world import SENSORS, World
 from parking_simulator import chirpstack_events as events
 from parking_simulator.occurrences import Join, Uplink
-from parking_simulator.publisher import Publisher, parse_broker
+from parking_simulator.publisher import BrokerRefusedError, Publisher, parse_broker
 from parking_simulator.rendering import Message, Renderer
 from parking_simulator.sensors import Payload
 from parking_simulator.voice import Voice
 
 MICROSECOND_NS, SECOND_NS = 1_000, 1_000_000_000
 WINDOW = 20_000
+CONNECT_ATTEMPTS = 5
 # Of all frames.
 CHANGES, SILENT, JOINS = 0.40, 0.02, 0.004
 LATE, REPEATED, RETRANSMITTED, WRONG_CLOCK, UNTIMED = 0.04, 0.04, 0.01, 0.03, 0.2
@@ -103,7 +105,7 @@ class Load:
 
     async def run(self) -> None:
         """Speak; returns when stopped and everything is acknowledged."""
-        async with self._publisher:
+        async with await self._connected():
             for speaker in self.speakers:
                 await self._come_up(speaker)
             due = time.monotonic()
@@ -114,6 +116,19 @@ class Load:
                 await asyncio.sleep(max(0.0, due - time.monotonic()))
             await self._pay(float("inf"))
             await self._publisher.drain()
+
+    async def _connected(self) -> AsyncExitStack:
+        """The publisher's connection; a busy broker may need more than one attempt for the first."""
+        exits = AsyncExitStack()
+        for attempt in range(CONNECT_ATTEMPTS):
+            try:
+                await exits.enter_async_context(self._publisher)
+            except BrokerRefusedError:
+                if attempt == CONNECT_ATTEMPTS - 1:
+                    raise
+            else:
+                break
+        return exits
 
     def _now_ns(self) -> int:
         """Another microsecond each time, so that it names the frame."""

@@ -1,13 +1,13 @@
-"""What a broker delivered to an ingestor and the ingestor acknowledged, read off the wire.
+"""Which events were acknowledged over MQTT, read off the wire: by an ingestor to the broker, or by the broker to us.
 
-In: the bytes of one connection, both ways. Out: the deduplicationIds of all events whose PUBACK went back, added to a
-set. A broker that is killed may lose what it had acknowledged to ChirpStack; from its delivery on we answer.
+In: the bytes of one connection, both ways. Out: the deduplicationId of each event whose PUBACK went back. A broker that
+is killed may lose what it had acknowledged to ChirpStack; from its delivery on we answer.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 PUBLISH, PUBACK = 3, 4
 DEDUPLICATION_ID = re.compile(rb'"deduplicationId":\s*"([^"]+)"')
@@ -16,26 +16,33 @@ Packet = tuple[int, int, bytes]
 
 
 class MqttTap:
-    """One connection of an ingestor."""
+    """One connection. `publishes_up`: the client is the one who publishes, and `down` brings the PUBACKs."""
 
-    def __init__(self, taken: set[str]) -> None:
-        self._taken = taken
+    def __init__(self, on_acknowledged: Callable[[str], object], *, publishes_up: bool = False) -> None:
+        self._on_acknowledged = on_acknowledged
         self._waiting: dict[int, str] = {}
-        self._up = _Packets()
-        self._down = _Packets()
+        published, answered = _Packets(), _Packets()
+        self.up = self._published(published) if publishes_up else self._answered(answered)
+        self.down = self._answered(answered) if publishes_up else self._published(published)
 
-    def up(self, data: bytes) -> None:
-        """From the ingestor: its PUBACKs."""
-        for kind, _, body in self._up.cut(data):
-            if kind == PUBACK and (event := self._waiting.pop(_number(body), None)) is not None:
-                self._taken.add(event)
+    def _answered(self, packets: _Packets) -> Callable[[bytes], None]:
+        def hear(data: bytes) -> None:
+            for kind, _, body in packets.cut(data):
+                if kind == PUBACK and (event := self._waiting.pop(_number(body), None)) is not None:
+                    self._on_acknowledged(event)
 
-    def down(self, data: bytes) -> None:
-        """From the broker: its PUBLISHes; those without an id (`txack`, `log`) are not counted."""
-        for kind, flags, body in self._down.cut(data):
-            if kind == PUBLISH and flags & 0b0110 and (found := DEDUPLICATION_ID.search(body)) is not None:
-                topic_bytes = _number(body)
-                self._waiting[_number(body[2 + topic_bytes :])] = found[1].decode()
+        return hear
+
+    def _published(self, packets: _Packets) -> Callable[[bytes], None]:
+        """Events without an id (`txack`, `log`) are not counted."""
+
+        def hear(data: bytes) -> None:
+            for kind, flags, body in packets.cut(data):
+                if kind == PUBLISH and flags & 0b0110 and (found := DEDUPLICATION_ID.search(body)) is not None:
+                    topic_bytes = _number(body)
+                    self._waiting[_number(body[2 + topic_bytes :])] = found[1].decode()
+
+        return hear
 
 
 class _Packets:

@@ -16,10 +16,12 @@ from enum import StrEnum
 import msgspec
 
 from chaos.components import pause, resume
+from chaos.ledger import now_us
 from chaos.proxy import Mode
 from chaos.world import World
 
 DEVICES = "devices"
+FORGETFUL = "mosquitto"  # killed, it loses what it has not written yet
 LATENCY_SECONDS = (0.05, 0.4)
 SHORT_SECONDS, LONG_SECONDS = (1.0, 4.0), (6.0, 15.0)
 LONG_SHARE = 0.25
@@ -204,6 +206,8 @@ class Nemesis:
             return
         if fault.kind is Kind.KILL:
             component.kill()
+            if fault.target == FORGETFUL:
+                self._world.ledger.broker_kills.append(now_us())
         else:
             await component.stop()
         await asyncio.sleep(fault.seconds)

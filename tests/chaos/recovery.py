@@ -20,7 +20,7 @@ from nats.errors import Error as NatsError
 from chaos.bookings import Bookings
 from chaos.components import ServiceComponent
 from chaos.double import ask_displays
-from chaos.expectation import EPOCH, microseconds, shown_on
+from chaos.expectation import EPOCH, is_brokers_loss, microseconds, shown_on
 from chaos.follower import Follower
 from chaos.gathering import left_overs
 from chaos.ledger import SentUplink
@@ -78,17 +78,16 @@ class Watch:
         self._seen_until = max(self._seen_until, datetime.fromtimestamp(max(0.0, newest - OVERLAP_SECONDS), UTC))
         return len(self._stored)
 
-    def awaited(self, *, taken_alone: bool) -> set[Instant]:
-        """Frames that should be stored and are not known to be; `taken_alone`: of those that the broker delivered."""
-        taken = self._world.ledger.taken
-        frames = self._world.ledger.uplinks.values()
-        wanted = {_instant(sent) for sent in frames if sent.timed and (not taken_alone or sent.ids & taken)}
-        return wanted - self._stored
+    def awaited(self) -> set[Instant]:
+        """Frames that should be stored and are not known to be: all but those that a killed broker has lost."""
+        ledger = self._world.ledger
+        frames = ledger.uplinks.values()
+        return {_instant(sent) for sent in frames if sent.timed and not is_brokers_loss(ledger, sent)} - self._stored
 
-    async def caught_up(self, patience_seconds: float, *, taken_alone: bool) -> tuple[float | None, str]:
+    async def caught_up(self, patience_seconds: float) -> tuple[float | None, str]:
         """Seconds from now on until all is caught up with, or None and what is missing."""
         began, now = time.monotonic(), datetime.now(UTC)
-        waiting = _Waiting(self, self.awaited(taken_alone=taken_alone), now)
+        waiting = _Waiting(self, self.awaited(), now)
         missing = "not looked yet"
         while time.monotonic() - began < patience_seconds:
             try:
@@ -148,7 +147,7 @@ class _Waiting:
         """What is, or nothing."""
         watch = self._watch
         await watch.stored()
-        self._awaited &= watch.awaited(taken_alone=False)
+        self._awaited &= watch.awaited()
         if self._awaited:
             return f"{len(self._awaited)} uplinks"
         sql = await watch.sql()
@@ -172,14 +171,14 @@ def _instant(sent: SentUplink) -> Instant:
     return (sent.dev_eui, sent.f_cnt, sent.at_us)
 
 
-async def come_to_rest(watch: Watch, patience_seconds: float, *, taken_alone: bool) -> str:
+async def come_to_rest(watch: Watch, patience_seconds: float) -> str:
     """Wait until nothing is under way any more; what still was when patience ran out, or nothing."""
     deadline = time.monotonic() + patience_seconds
     missing = "not looked yet"
     while time.monotonic() < deadline:
         with contextlib.suppress(*AWAY):
             await watch.stored()
-            awaited = len(watch.awaited(taken_alone=taken_alone))
+            awaited = len(watch.awaited())
             missing = f"{awaited} uplinks" if awaited else await watch.at_rest()
             if not missing:
                 return ""

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import msgspec
 
@@ -88,20 +89,33 @@ async def _live_through(
             await asyncio.gather(*(follower.opened.wait() for follower in followers))
         speaking = [asyncio.create_task(load.run()), asyncio.create_task(bookings.run())]
         if wanted.dense:
-            await nemesis.overlap(faults)
+            harming = nemesis.overlap(faults)
         else:
-            await nemesis.one_by_one(faults, wanted.seconds, _recovery(watch, nemesis, say))
+            harming = nemesis.one_by_one(faults, wanted.seconds, _recovery(watch, say))
+        await _while_they_speak(harming, speaking)
         load.stop()
         bookings.stop()
         say("all faults are over; waiting for rest")
         restless = await _silence(speaking)
-        may_lose = _may_lose(nemesis.done)
-        restless = restless or await come_to_rest(watch, REST_PATIENCE_SECONDS, taken_alone=may_lose)
+        restless = restless or await come_to_rest(watch, REST_PATIENCE_SECONDS)
         say(f"not at rest: {restless}" if restless else "at rest; checking")
         async with asyncio.timeout(LAST_WORDS_SECONDS):
-            evidence = await gather(world, await watch.sql(), await watch.bus(), broker_may_lose=may_lose)
+            evidence = await gather(world, await watch.sql(), await watch.bus())
         await watch.close()
     return nemesis.done, evidence, restless
+
+
+async def _while_they_speak(harming: Coroutine[Any, Any, None], speaking: Sequence[asyncio.Task[None]]) -> None:
+    """A load that ends before the faults do has failed, and so has the round."""
+    nemesis = asyncio.create_task(harming)
+    try:
+        await asyncio.wait({nemesis, *speaking}, return_when=asyncio.FIRST_COMPLETED)
+        for task in speaking:
+            if task.done():
+                task.result()
+        await nemesis
+    finally:
+        nemesis.cancel()
 
 
 async def _silence(speaking: Sequence[asyncio.Task[None]]) -> str:
@@ -115,19 +129,13 @@ async def _silence(speaking: Sequence[asyncio.Task[None]]) -> str:
     return "PUBACKs, or answers to bookings" if unfinished else ""
 
 
-def _recovery(watch: Watch, nemesis: Nemesis, say: Said) -> Callable[[Done], Awaitable[None]]:
+def _recovery(watch: Watch, say: Said) -> Callable[[Done], Awaitable[None]]:
     async def recovered(done: Done) -> None:
-        taken_alone = _may_lose(nemesis.done)
-        done.caught_up, done.missing = await watch.caught_up(RECOVERY_PATIENCE_SECONDS, taken_alone=taken_alone)
+        done.caught_up, done.missing = await watch.caught_up(RECOVERY_PATIENCE_SECONDS)
         took = f"caught up in {done.caught_up:.1f} s" if done.caught_up is not None else f"NOT: {done.missing}"
         say(f"  {took}")
 
     return recovered
-
-
-def _may_lose(done: list[Done]) -> bool:
-    """A killed Mosquitto loses what it has not written yet."""
-    return any(one.fault.kind is Kind.KILL and one.fault.target == "mosquitto" for one in done)
 
 
 def _teller(say: Said) -> Callable[[Fault, bool], None]:

@@ -64,6 +64,7 @@ def _speak(evidence: Evidence, tenant: int) -> None:
         timed = number != UNTIMED
         sent = SentUplink(tenant, eui, session, f_cnt, occupied, microseconds(at(number)), timed)
         evidence.ledger.send(sent, f"{eui}/{number}")
+        evidence.ledger.acknowledged[f"{eui}/{number}"].append(microseconds(at(number)))
         received = at(number) if timed else at(number) + 3 * SECOND
         evidence.readings.append(Reading(ids, eui, session_at(session), f_cnt, received, occupied, space))
     evidence.stays += [
@@ -164,20 +165,34 @@ def test_each_kind_of_damage_is_found(kind: str, change: Callable[[Evidence], ob
     assert kind in kinds(change)
 
 
+def kill_broker(evidence: Evidence, when: datetime) -> None:
+    evidence.ledger.broker_kills.append(microseconds(when))
+
+
 def test_what_a_killed_broker_never_delivered_is_its_own_loss() -> None:
     evidence = intact()
-    gone = [evidence.readings.pop(2), evidence.readings.pop(2)]
-    evidence.broker_may_lose = True
+    never_delivered, delivered = evidence.readings.pop(2), evidence.readings.pop(2)
+    kill_broker(evidence, at(4))
     evidence.ledger.taken = {f"{EUIS[0]}/3"}
     verdict = check(evidence)
-    assert [key[2] for key in verdict.broker_lost] == [gone[0].f_cnt]
+    assert [key[2] for key in verdict.broker_lost] == [never_delivered.f_cnt]
     lost = [found for found in verdict.findings if found.kind == "lost"]
-    assert [found.count for found in lost] == [1]
+    assert [found.count for found in lost] == [1], delivered
+
+
+@pytest.mark.parametrize("when", [at(60), at(1)], ids=["long after it was written", "before it was published"])
+def test_another_moments_kill_excuses_nothing(when: datetime) -> None:
+    evidence = intact()
+    del evidence.readings[2]
+    kill_broker(evidence, when)
+    verdict = check(evidence)
+    assert verdict.broker_lost == []
+    assert [found.count for found in verdict.findings if found.kind == "lost"] == [1]
 
 
 def test_a_stay_whose_end_was_lost_with_the_broker_is_expected_to_go_on() -> None:
     evidence = intact()
-    evidence.broker_may_lose = True
+    kill_broker(evidence, at(4))
     del evidence.readings[3]
     evidence.stays[0:2] = [replace(evidence.stays[0], departed=place(6), departed_at=at(6) + 3 * SECOND)]
     del evidence.changes[2:4]

@@ -120,10 +120,19 @@ def publish(packet_id: int, event: str, padding: int = 0) -> bytes:
 @pytest.mark.parametrize("chunk", [1, 7, 1 << 20])
 def test_the_tap_notes_what_was_delivered_and_acknowledged_however_the_bytes_are_cut(chunk: int) -> None:
     taken: set[str] = set()
-    tap = MqttTap(taken)
+    tap = MqttTap(taken.add)
     down = mqtt(2, 0, b"\x00\x00") + publish(1, "one") + publish(2, "two", 300) + publish(3, "three", 20_000)
     up = mqtt(1, 0, b"hello") + mqtt(4, 0, b"\x00\x03") + mqtt(4, 0, b"\x00\x01\x00\x00")
     for stream, hear in ((down, tap.down), (up, tap.up)):
         for start in range(0, len(stream), chunk):
             hear(stream[start : start + chunk])
     assert taken == {"one", "three"}
+
+
+def test_the_tap_notes_what_a_broker_acknowledged_to_who_publishes() -> None:
+    noted: list[str] = []
+    tap = MqttTap(noted.append, publishes_up=True)
+    tap.up(publish(1, "one") + publish(2, "two"))
+    assert noted == []
+    tap.down(mqtt(4, 0, b"\x00\x02"))
+    assert noted == ["two"]

@@ -18,8 +18,9 @@ import contextlib
 import os
 import re
 import shutil
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Literal, Self
 
@@ -51,7 +52,7 @@ from stack.service_process import Service
 SERVICES = ("uplink_ingestor", "occupancy_engine", "reservation_service", "downlink_dispatcher", "api_gateway")
 DATABASE_USERS = frozenset(SERVICES) - {"uplink_ingestor"}
 MOSQUITTO_INFLIGHT = 2_000  # as in config/mosquitto/mosquitto.conf
-POSTGRES_MEGABYTES, NATS_MEGABYTES = 2_048, 1_024
+POSTGRES_MEGABYTES, NATS_MEGABYTES = 1_024, 384
 CLIENTS, SENSORS = "clients", "sensors"
 Broker = Literal["mosquitto", "embedded"]
 # What a night compresses into minutes: sweeps and clocks that would wait a minute, and limits of the air.
@@ -223,17 +224,17 @@ class World:
             self.disks[name] = disk
         return disk.path
 
-    async def link(self, near: str, far: str, port: int, tap: type[Tap] | None = None) -> Proxy:
+    async def link(self, near: str, far: str, port: int, make_tap: Callable[[], Tap] | None = None) -> Proxy:
         """A link to a port, open from now on."""
-        make_tap = (lambda: MqttTap(self.ledger.taken)) if tap is MqttTap else None
         self.links[near, far] = proxy = await self._exits.enter_async_context(Proxy(port, make_tap))
         return proxy
 
     async def _add_double(self) -> None:
         port = ports.free_port()
         mqtt_port = int(self.broker_url.rpartition(":")[2])
-        for near in ("chirpstack", SENSORS):
-            await self.link(near, self.broker_name, mqtt_port)
+        await self.link("chirpstack", self.broker_name, mqtt_port)
+        noting = partial(MqttTap, self.ledger.note_acknowledged, publishes_up=True)
+        await self.link(SENSORS, self.broker_name, mqtt_port, noting)
         mqtt = self.url_through("chirpstack", self.broker_name, self.broker_url)
         arguments = {
             "spaces": self.shape.spaces,
@@ -260,7 +261,8 @@ class World:
             await self.link(name, "postgres", self.postgres.port)
             environment["PARKSTREAM_DATABASE_URL"] = self.url_through(name, "postgres", self.database_url)
         if module == "uplink_ingestor":
-            await self.link(name, self.broker_name, int(self.broker_url.rpartition(":")[2]), MqttTap)
+            taking = partial(MqttTap, self.ledger.taken.add)
+            await self.link(name, self.broker_name, int(self.broker_url.rpartition(":")[2]), taking)
             environment |= self._mqtt_environment(name, number)
         if module == "downlink_dispatcher":
             await self.link(name, "chirpstack", self.chirpstack_port)
