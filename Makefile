@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export UV_SYSTEM_CERTS = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test bench bench-scale bench-backlog bench-soak bench-api bench-history bench-displays chaos check format lock clean
+.PHONY: help setup run test bench bench-scale bench-backlog bench-soak bench-api bench-history bench-displays chaos fuzz audit check format lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -60,6 +60,13 @@ bench-displays: setup ## from an uplink to the display's downlink at ChirpStack;
 
 chaos: setup ## kill, stop and cut off everything under load, and look for losses; options: make chaos ARGS="--minutes 30 --seed 7"
 	PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
+
+fuzz: setup ## hostile input, for long; PARKSTREAM_FUZZ_EXAMPLES=, _MESSAGES=, _SEED=; options: make fuzz ARGS="-k codec"
+	$(BIN)/pytest -n 2 --hypothesis-profile=fuzz --timeout=7200 tests/fuzz $(wildcard libs/codecs/tests/test_codec_*.py) $(ARGS)
+
+audit: setup ## known vulnerabilities of the locked packages, and what is in them as dist/sbom.cdx.json; ARGS=--strict
+	$(BIN)/python deploy/sbom.py
+	$(BIN)/python deploy/audit.py $(ARGS)
 
 check: setup ## format, lint, types, import contracts, migrations, house rules
 	$(BIN)/ruff format --check .
