@@ -43,6 +43,15 @@ DATABASE_AWAY: tuple[type[BaseException], ...] = (
     asyncpg.SerializationError,
 )
 
+# A machine that vanishes says no goodbye: without these the server keeps its sessions, and with them the locks by which
+# replicas take turns, for two hours. Seconds and probes; the last one in milliseconds, for what it was sent.
+NOTICE_THE_VANISHED = {
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "25000",
+}
+
 
 async def open_pool(settings: DatabaseSettings, *, role: str, name: str | None = None, **server_settings: str) -> Pool:
     """A pool whose connections act as `role`. Opens none yet, so a database that is away delays no start.
@@ -64,6 +73,7 @@ async def open_pool(settings: DatabaseSettings, *, role: str, name: str | None =
             "statement_timeout": str(int(settings.database_statement_seconds * 1000)),
             "lock_timeout": str(int(settings.database_lock_seconds * 1000)),
             "idle_in_transaction_session_timeout": "60000",
+            **NOTICE_THE_VANISHED,
             "jit": "off",
             **server_settings,
         },
