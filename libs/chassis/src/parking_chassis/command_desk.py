@@ -22,6 +22,7 @@ from prometheus_client import Counter
 
 from parking_chassis.dead_letters import UNREADABLE
 from parking_chassis.inbox import answer_once
+from parking_chassis.nats_connection import PING_SECONDS, next_server
 from parking_chassis.postgres import DATABASE_AWAY, Connection, Pool, act_for
 from parking_contracts import subjects
 from parking_contracts.command import Command, CommandBody
@@ -120,6 +121,8 @@ def command_broker(settings: NatsSettings, service: str) -> NatsBroker:
         ),
         max_reconnect_attempts=-1,
         reconnect_time_wait=1,
+        reconnect_to_server_handler=next_server,
+        ping_interval=PING_SECONDS,
         logger=None,
     )
 
