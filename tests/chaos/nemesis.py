@@ -115,14 +115,18 @@ def _latency(kind: Kind, dice: random.Random) -> float:
 
 
 class Done(msgspec.Struct):
-    """A fault as it was carried out, in seconds since the beginning. `caught_up` is None where it was not awaited."""
+    """A fault as it was carried out, in seconds since the beginning.
+
+    `caught_up` is how long that took afterwards, None where it was not awaited or did not happen; `last` is what came
+    last of all, or has not come.
+    """
 
     fault: Fault
     began: float
     ended: float
     caught_up: float | None = None
     overlapped: bool = False
-    missing: str = ""
+    last: str = ""
 
 
 class Devices(msgspec.Struct):

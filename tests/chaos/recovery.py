@@ -85,19 +85,20 @@ class Watch:
         return {_instant(sent) for sent in frames if sent.timed and not is_brokers_loss(ledger, sent)} - self._stored
 
     async def caught_up(self, patience_seconds: float) -> tuple[float | None, str]:
-        """Seconds from now on until all is caught up with, or None and what is missing."""
+        """Seconds from now on until all is caught up with, or None; and what came last, or has not come."""
         began, now = time.monotonic(), datetime.now(UTC)
         waiting = _Waiting(self, self.awaited(), now)
-        missing = "not looked yet"
+        last = ""
         while time.monotonic() - began < patience_seconds:
             try:
                 missing = await waiting.missing(began)
             except AWAY as error:
                 missing = f"PostgreSQL or NATS: {error or type(error).__name__}"
             if not missing:
-                return time.monotonic() - began, ""
+                return time.monotonic() - began, last
+            last = missing
             await asyncio.sleep(POLL_SECONDS)
-        return None, missing
+        return None, last
 
     async def ready(self) -> bool:
         """Whether every service says so."""

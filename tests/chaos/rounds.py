@@ -131,9 +131,9 @@ async def _silence(speaking: Sequence[asyncio.Task[None]]) -> str:
 
 def _recovery(watch: Watch, say: Said) -> Callable[[Done], Awaitable[None]]:
     async def recovered(done: Done) -> None:
-        done.caught_up, done.missing = await watch.caught_up(RECOVERY_PATIENCE_SECONDS)
-        took = f"caught up in {done.caught_up:.1f} s" if done.caught_up is not None else f"NOT: {done.missing}"
-        say(f"  {took}")
+        done.caught_up, done.last = await watch.caught_up(RECOVERY_PATIENCE_SECONDS)
+        took = "NOT CAUGHT UP" if done.caught_up is None else f"caught up in {done.caught_up:.1f} s"
+        say(f"  {took}" + (f"; last: {done.last}" if done.last else ""))
 
     return recovered
 
@@ -149,7 +149,7 @@ def _teller(say: Said) -> Callable[[Fault, bool], None]:
 def _unrested(done: list[Done], restless: str) -> list[Finding]:
     """A world that does not come to rest is wedged, whatever the rows say."""
     found = [Finding("unresolved", "the platform did not come to rest", 1, (restless,))] if restless else []
-    late = [f"{one.fault.kind} {one.fault.target}: {one.missing}" for one in done if one.missing]
+    late = [f"{one.fault.kind} {one.fault.target}: {one.last}" for one in done if one.last and one.caught_up is None]
     return [*found, *finding("unresolved", "faults that were not recovered from in time", late)]
 
 
