@@ -1,5 +1,7 @@
 """People who want parking spaces: two for every slot, each asking until there is an answer.
 
+Most slots are days ahead; some begin so soon that their spaces are reserved from now on.
+
 In: a world and a rate. Out: HTTP requests with an idempotency key each, and wish and answer in the ledger. A request
 whose answer is lost, or that a gateway could not carry out, is asked again under the same key, as an app would.
 """
@@ -12,7 +14,8 @@ import random
 import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
-from uuid import uuid4
+from math import inf
+from uuid import UUID, uuid4
 
 import httpx
 
@@ -22,6 +25,9 @@ from chaos.world import World
 from stack.http_client import http_client
 
 HOUR = timedelta(hours=1)
+AHEAD = timedelta(days=2)
+# Every fifth space is booked for a time so near that it counts as reserved at once.
+OPENED_EVERY, SOON, OPENED_HOURS = 5, timedelta(minutes=5), 2
 AT_ONCE = 24
 REQUEST_SECONDS = 12.0
 AGAIN_SECONDS = (0.1, 0.5)
@@ -50,33 +56,39 @@ class Bookings:
     async def run(self) -> None:
         """Wish; returns when stopped and every wish is answered."""
         async with http_client(timeout=REQUEST_SECONDS) as http:
+            for town in self._world.towns:
+                for space in town.city.fleet.spaces[::OPENED_EVERY]:
+                    self._two_want(http, town, space.id, datetime.now(UTC) + SOON, OPENED_HOURS * HOUR)
             slot = 0
             while not self._over.is_set():
-                town = self._world.towns[slot % len(self._world.towns)]
-                for _ in range(2):
-                    task = asyncio.create_task(self._want(http, town, slot))
-                    self._asking.add(task)
-                    task.add_done_callback(self._asking.discard)
+                self._two_want(http, *self._slot(slot))
                 slot += 1
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._over.wait(), self._period_seconds)
             while self._asking:
                 await asyncio.wait(self._asking)
 
-    def _wish(self, town: Town, slot: int) -> Booking:
-        """A slot a day ahead or later: it opens no window while we look."""
+    def _slot(self, number: int) -> tuple[Town, UUID, datetime, timedelta]:
+        """Slots of all tenants in turn, days ahead: none opens while we look."""
+        town = self._world.towns[number % len(self._world.towns)]
         spaces = town.city.fleet.spaces
-        tomorrow = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(days=2)
-        round_, place = divmod(slot // len(self._world.towns), len(spaces))
-        start = tomorrow + round_ * HOUR
-        space_id = str(spaces[place].id)
-        booking = Booking(town.number, str(uuid4()), space_id, start, start + HOUR, asked_at=time.monotonic())
-        self._world.ledger.bookings.append(booking)
-        return booking
+        hour, place = divmod(number // len(self._world.towns), len(spaces))
+        first = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + AHEAD
+        return town, spaces[place].id, first + hour * HOUR, HOUR
 
-    async def _want(self, http: httpx.AsyncClient, town: Town, slot: int) -> None:
+    def _two_want(
+        self, http: httpx.AsyncClient, town: Town, space_id: UUID, starts_at: datetime, length: timedelta
+    ) -> None:
+        for _ in range(2):
+            wish = Booking(town.number, str(uuid4()), str(space_id), starts_at, starts_at + length, asked_at=inf)
+            task = asyncio.create_task(self._want(http, town, wish))
+            self._asking.add(task)
+            task.add_done_callback(self._asking.discard)
+
+    async def _want(self, http: httpx.AsyncClient, town: Town, booking: Booking) -> None:
         async with self._places:
-            booking = self._wish(town, slot)
+            booking.asked_at = time.monotonic()
+            self._world.ledger.bookings.append(booking)
             while not await self._ask(http, town, booking):  # noqa: ASYNC110  asked, not told
                 await asyncio.sleep(self._dice.uniform(*AGAIN_SECONDS))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
 
 import msgspec
 
@@ -17,6 +18,7 @@ from chaos.expectation import FrameKey, Match, Stay, in_order, is_brokers_loss, 
 from chaos.ledger import SeenEvent, Slot
 
 EXAMPLES = 5
+LEAD = timedelta(minutes=15)  # as shipped
 CREATED = "reservation.created"
 
 
@@ -104,13 +106,21 @@ def _stays(evidence: Evidence, matched: Match, missing: set[FrameKey]) -> Iterat
         if len(expected) != len(found) or not all(map(_is_same, expected, found)):
             different.append(f"{eui}: {_first_difference(expected, found)}")
     yield from finding("reordered", "devices whose stays differ from the in-order run", different)
-    wrong = []
+    wrong, reserved = [], _reserved(evidence)
     for space in evidence.spaces:
         statements = said.get(space.sensor_eui or "")
-        expected_state = "occupied" if statements and statements[-1].occupied else "free"
+        vacant = "reserved" if space.space_id in reserved else "free"
+        expected_state = "occupied" if statements and statements[-1].occupied else vacant
         if statements and space.state != expected_state:
-            wrong.append(f"{space.space_id} is {space.state} ({space.layer}), its sensor says {expected_state}")
-    yield from finding("reordered", "spaces that do not show what their sensor said last", wrong)
+            wrong.append(f"{space.space_id} is {space.state} ({space.layer}) and should be {expected_state}")
+    yield from finding("reordered", "spaces that do not show what their sensor said last, or who booked them", wrong)
+
+
+def _reserved(evidence: Evidence) -> set[str]:
+    """Spaces whose reservation's window is open."""
+    now = evidence.gathered_at
+    active = (row for row in evidence.reservations if row.status == "active")
+    return {row.space_id for row in active if row.starts_at - LEAD <= now < row.ends_at}
 
 
 def _is_same(expected: Stay, found: Stay) -> bool:

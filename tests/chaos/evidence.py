@@ -93,6 +93,7 @@ class Evidence(msgspec.Struct, kw_only=True):
     """One round's. `displays` is what each shows, asked of the double itself; `families` of which family each is."""
 
     ledger: Ledger
+    gathered_at: datetime
     families: dict[str, str] = {}
     readings: list[Reading] = []
     stays: list[StayRow] = []

@@ -5,6 +5,7 @@ In: a world at rest, past every proxy. Out: `Evidence`.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
@@ -87,6 +88,7 @@ async def gather(world: World, sql: asyncpg.Connection, bus: Client) -> Evidence
     sensors = [bay.device.dev_eui for town in world.towns for bay in town.city.bays]
     return Evidence(
         ledger=world.ledger,
+        gathered_at=datetime.now(UTC),
         families={bay.display.dev_eui: bay.display.family for t in world.towns for bay in t.city.bays if bay.display},
         readings=[Reading(**row) for row in await sql.fetch(READINGS, sensors)],
         stays=[_stay(row) for row in await sql.fetch(STAYS)],

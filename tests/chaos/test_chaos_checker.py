@@ -49,7 +49,11 @@ def place(number: int) -> tuple[datetime, int]:
 
 def intact() -> Evidence:
     """Two tenants with a space each, whose sensors speak and whose clients listen; all is well."""
-    evidence = Evidence(ledger=Ledger(tenants=TENANTS), families=dict(zip(SIGNS, ("busylight", "heltec"), strict=True)))
+    evidence = Evidence(
+        ledger=Ledger(tenants=TENANTS),
+        gathered_at=NOON - HOUR,
+        families=dict(zip(SIGNS, ("busylight", "heltec"), strict=True)),
+    )
     for number in (0, 1):
         _speak(evidence, number)
         _book(evidence, number)
@@ -211,3 +215,19 @@ def test_a_departure_before_its_arrival_is_expected_at_the_arrival() -> None:
 
 def test_microseconds_are_exact() -> None:
     assert microseconds(EPOCH + timedelta(microseconds=1_700_000_000_123_457)) == 1_700_000_000_123_457
+
+
+def test_a_vacant_space_is_expected_to_be_reserved_while_its_window_is_open() -> None:
+    """The window opens a quarter of an hour before the start."""
+
+    def vacated(minutes: int) -> set[str]:
+        evidence = intact()
+        evidence.gathered_at = NOON - timedelta(minutes=minutes)
+        last = (EUIS[0], 2, 3)
+        evidence.ledger.uplinks[last].occupied = False
+        put(evidence.readings, 7, occupied=False)
+        put(evidence.spaces, 0, state="free")
+        return {found.what for found in check(evidence).findings if "booked" in found.what}
+
+    assert vacated(16) == set()
+    assert len(vacated(14)) == 1
