@@ -1,13 +1,18 @@
 #!/bin/sh
-# Writes the password file from the environment (each variable must be set), then becomes the broker.
+# Writes the password file from each user's secret file (/run/secrets/mqtt_<user>), then becomes the broker.
 set -eu
 umask 077
 
+secrets="${SECRETS_DIR:-/run/secrets}"
 passwords="${MOSQUITTO_PASSWORD_FILE:-/run/mosquitto/passwords}"
 rm -f "$passwords"
 touch "$passwords"
-mosquitto_passwd -b "$passwords" parkstream "$PARKSTREAM_MQTT_PASSWORD"
-mosquitto_passwd -b "$passwords" chirpstack "$CHIRPSTACK_MQTT_PASSWORD"
-mosquitto_passwd -b "$passwords" gateway_bridge "$GATEWAY_BRIDGE_MQTT_PASSWORD"
+for user in uplink_ingestor downlink_dispatcher chirpstack gateway_bridge; do
+    if [ ! -s "$secrets/mqtt_$user" ]; then
+        echo "$secrets/mqtt_$user is missing or empty: config/make-secrets.sh makes it" >&2
+        exit 1
+    fi
+    mosquitto_passwd -b "$passwords" "$user" "$(cat "$secrets/mqtt_$user")"
+done
 
 exec mosquitto -c "${1:-/mosquitto/config/mosquitto.conf}"

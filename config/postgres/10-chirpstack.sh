@@ -2,7 +2,7 @@
 # Runs once, when PostgreSQL makes its data directory: ChirpStack gets a role and a database of its own.
 set -eu
 
-psql --no-psqlrc --set ON_ERROR_STOP=1 --set password="$CHIRPSTACK_POSTGRES_PASSWORD" \
+psql --no-psqlrc --set ON_ERROR_STOP=1 --set password="$(cat "$CHIRPSTACK_POSTGRES_PASSWORD_FILE")" \
     --username "$POSTGRES_USER" --dbname "$POSTGRES_DB" <<'SQL'
 CREATE ROLE chirpstack LOGIN PASSWORD :'password';
 CREATE DATABASE chirpstack OWNER chirpstack;

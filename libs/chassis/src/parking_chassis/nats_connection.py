@@ -20,8 +20,7 @@ from nats.aio.client import Client, Server
 from nats.errors import AuthorizationError
 from nats.errors import Error as NatsError
 
-from parking_chassis import metrics
-from parking_chassis.tls import remedy_of
+from parking_chassis import metrics, tls
 
 if TYPE_CHECKING:
     from parking_chassis.settings import NatsSettings
@@ -53,7 +52,7 @@ async def connect_nats(settings: NatsSettings, *, name: str) -> Client:
         log.info("nats_reconnected", client=name)
 
     async def on_error(error: Exception) -> None:
-        remedy = _remedy(error)
+        remedy = remedy_of(error)
         log.warning("nats_error", client=name, error=repr(error), **({"remedy": remedy} if remedy else {}))
 
     async def on_closed() -> None:
@@ -115,11 +114,11 @@ def nats_check(client: Client) -> Callable[[], Awaitable[str | None]]:
     return check
 
 
-def _remedy(error: Exception) -> str | None:
+def remedy_of(error: Exception) -> str | None:
     """What to do about it, where somebody has to do something."""
     if isinstance(error, AuthorizationError):
         return "user or password is wrong: correct PARKSTREAM_NATS_URL, PARKSTREAM_NATS_PASSWORD or its _FILE"
-    if remedy := remedy_of(error, "PARKSTREAM_NATS_TLS"):
+    if remedy := tls.remedy_of(error, "PARKSTREAM_NATS_TLS"):
         return f"{remedy}; the tls block of a NATS server needs `handshake_first: auto`"
     return None
 

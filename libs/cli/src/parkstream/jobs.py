@@ -14,6 +14,8 @@ from parkstream.prefixed_logs import PrefixedLogs
 from parkstream.run_directory import RunDirectory
 
 POLL_SECONDS = 0.1
+# A setting of its own, which the dispatcher reads again whenever the file changes.
+TOKEN_FILE = "PARKSTREAM_CHIRPSTACK_TOKEN_FILE"  # noqa: S105  the name of one
 
 
 class EmbeddedServer(Protocol):
@@ -77,7 +79,10 @@ class ServiceJob:
         # Killed with us: the servers it needs end at the same moment, so there is no graceful end to wait for.
         # -P: a folder of the current directory is not taken for a module.
         self._command = (*child.dying_with_us(signal.SIGKILL), sys.executable, "-P", "-m", *arguments)
-        self._environment = {**os.environ, **environment, "PYTHONUNBUFFERED": "1"}
+        # What is said here is not said again by a file of secrets that we were given.
+        said = {f"{variable}_FILE" for variable in environment} - {TOKEN_FILE}
+        inherited = {name: value for name, value in os.environ.items() if name not in said}
+        self._environment = {**inherited, **environment, "PYTHONUNBUFFERED": "1"}
         self._logs = logs
         self._run = run
         self._process: asyncio.subprocess.Process | None = None

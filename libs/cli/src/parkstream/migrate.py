@@ -17,7 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
+from pydantic import PostgresDsn
 
+from parking_chassis.settings import DatabaseSettings
+from parking_chassis.tls import remedy_of
 from parkstream.errors import OperatorError
 
 FILE_NAME = re.compile(r"(?P<number>\d{4})_[a-z0-9_]+\.sql")
@@ -101,12 +104,14 @@ async def connect(database_url: str) -> asyncpg.Connection:
     # A statement whose client was killed ends within a second, and with it the lock.
     session = {"application_name": "parkstream-migrate", "client_connection_check_interval": "1s"}
     try:
-        return await asyncpg.connect(database_url, timeout=10, server_settings=session)
+        # Password and TLS files come from the environment, as the services have them.
+        options = DatabaseSettings(database_url=PostgresDsn(database_url)).database_options()
+        return await asyncpg.connect(**options, timeout=10, server_settings=session)
     except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         place = database_url.rpartition("@")[2]
         raise OperatorError(
             f"The database at {place} cannot be reached: {error or type(error).__name__}",
-            "Check PARKSTREAM_DATABASE_URL and that the server runs.",
+            remedy_of(error, "PARKSTREAM_DATABASE_TLS") or "Check PARKSTREAM_DATABASE_URL and that the server runs.",
         ) from error
 
 

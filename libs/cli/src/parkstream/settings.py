@@ -12,8 +12,9 @@ from typing import Any
 
 import msgspec
 from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from parking_chassis.secret_files import EnvironmentSettings, SecretFileError
+from parking_chassis.settings import CONFIG
 from parkstream.embedded import ports
 from parkstream.embedded.places import choose_data_dir
 from parkstream.errors import OperatorError
@@ -26,18 +27,22 @@ OWNER_EMAIL = "owner@parkstream.local"
 CONNECTIONS_FILE = Path("run") / "connections.json"
 
 
-class StackSettings(BaseSettings):
+class StackSettings(EnvironmentSettings):
     """The platform on one machine. The embedded servers avoid the ports their kind is usually installed on."""
 
-    model_config = SettingsConfigDict(env_prefix="PARKSTREAM_", frozen=True, extra="ignore")
+    model_config = CONFIG
 
     data_dir: Path | None = Field(default=None, description="data, logs and secrets; .parkstream when not given")
-    database_url: str | None = Field(default=None, description="an own PostgreSQL instead of the embedded one")
-    nats_url: str | None = Field(default=None, description="an own NATS with JetStream instead of the embedded one")
+    database_url: str | None = Field(
+        default=None, repr=False, description="an own PostgreSQL instead of the embedded one"
+    )
+    nats_url: str | None = Field(
+        default=None, repr=False, description="an own NATS with JetStream instead of the embedded one"
+    )
     stream_replicas: int | None = Field(
         default=None, ge=1, le=5, description="nodes of a NATS cluster that keep each stream; as it is when not given"
     )
-    mqtt_url: str | None = Field(default=None, description="an own MQTT broker instead of the embedded one")
+    mqtt_url: str | None = Field(default=None, repr=False, description="an own MQTT broker instead of the embedded one")
     chirpstack_url: str | None = Field(
         default=None, description="an own ChirpStack's API instead of the double of the demo city"
     )
@@ -92,6 +97,8 @@ def read_settings(**given: Any) -> StackSettings:
     """The settings, with those of `given` that are not None on top; `OperatorError` names what is wrong."""
     try:
         settings = StackSettings(**{name: value for name, value in given.items() if value is not None})
+    except SecretFileError as error:
+        raise OperatorError(f"{error}.") from error
     except ValidationError as error:
         first = error.errors()[0]
         variable = f"PARKSTREAM_{'_'.join(map(str, first['loc'])).upper()}"

@@ -9,13 +9,16 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
-import nats
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
 from nats.js import JetStreamContext, api
 from nats.js.errors import APIError, NotFoundError, ServiceUnavailableError
 
+from parking_chassis.nats_connection import remedy_of
+from parking_chassis.settings import NatsSettings
+from parking_contracts import subjects
+from parking_contracts.permissions import OPERATOR
 from parking_contracts.streams import STREAMS, Consumer, Stream
 from parkstream.errors import OperatorError
 
@@ -161,30 +164,33 @@ def _behind(what: str, cluster: api.ClusterInfo | None, replicas: int) -> list[s
 
 async def connect(nats_url: str) -> Client:
     """A client, or `OperatorError` that says why there is none (the password is never printed)."""
-    servers = [url.strip() for url in nats_url.split(",")]
-    place = " and ".join(url.rpartition("@")[2] for url in servers)
+    place = " and ".join(url.rpartition("@")[2] for url in nats_url.split(","))
     reported: list[Exception] = []
+    client = Client()
 
     async def remember(error: Exception) -> None:
         reported.append(error)
 
     try:
-        return await nats.connect(
-            servers,
-            name="parkstream",
+        # Password and TLS files come from the environment, as the services have them.
+        options = NatsSettings(nats_url=nats_url).nats_options(OPERATOR)
+        await client.connect(
+            **options | {"inbox_prefix": subjects.OPERATOR_INBOX},
             connect_timeout=5,
             allow_reconnect=False,
             # Without these two, a refused connection is tried sixty times, two seconds apart, all the same.
             max_reconnect_attempts=1,
-            reconnect_time_wait=0.1,
+            reconnect_time_wait=0,
             error_cb=remember,
         )
     except (OSError, TimeoutError, NatsError, ValueError) as error:
+        await client.close()  # what a refusal leaves open
         reason = reported[-1] if reported else error
         raise OperatorError(
             f"NATS at {place} cannot be reached: {reason or type(reason).__name__}",
-            "Check PARKSTREAM_NATS_URL and that the server runs.",
+            remedy_of(reason) or "Check PARKSTREAM_NATS_URL and that the server runs.",
         ) from error
+    return client
 
 
 async def _apply_stream(context: JetStreamContext, stream: Stream, replicas: int | None) -> bool:
