@@ -8,10 +8,14 @@ from __future__ import annotations
 from prometheus_client import Counter, Gauge, Histogram
 
 from parking_contracts import subjects
-from parking_contracts.reservation import EVENT_TYPES, ReservationEvent
+from parking_contracts.reservation import EVENT_TYPES, ReservationEvent, ReservationReleased
 
 COMMANDS = Counter("parkstream_reservation_commands_total", "Commands answered", ["command", "outcome"])
-EVENTS = Counter("parkstream_reservation_events_total", "What happened to reservations", ["event"])
+EVENTS = Counter(
+    "parkstream_reservation_events_total",
+    "What happened to reservations: created, opened, checked_in, completed, no_show, ...",
+    ["event"],
+)
 CLOCK_SECONDS = Histogram(
     "parkstream_reservation_clock_seconds",
     "One run of the clock",
@@ -28,5 +32,6 @@ PRUNED = Counter("parkstream_reservation_pruned_total", "Reservations stripped o
 
 
 def count_event(event: ReservationEvent) -> None:
-    """One more of its kind: `created`, `opened`, `released`, ..."""
-    EVENTS.labels(subjects.event_of(EVENT_TYPES[type(event)])).inc()
+    """One more of its kind: `created`, `opened`, ...; of a release its reason: `completed`, `cancelled`, `no_show`."""
+    kind = event.reason if isinstance(event, ReservationReleased) else subjects.event_of(EVENT_TYPES[type(event)])
+    EVENTS.labels(kind).inc()

@@ -1,0 +1,1 @@
+"""Whether the dashboards show something: `make dashboards` asks a real Prometheus beside a demo city."""
