@@ -8,6 +8,7 @@ cluster, one is none.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 from collections.abc import Iterator
 
@@ -32,12 +33,18 @@ NODE_PAUSE_SECONDS = 8.0
 def plan_cluster(seed: int, seconds: float, replicas: int, *, dense: bool = False) -> list[Fault]:
     """The faults of one round; `dense`: others than NATS's go on beside."""
     dice = random.Random(f"cluster/{seed}")
-    on_nodes = _in_a_row(_on_nodes(dice), dice, AWAY_SECONDS, NODE_PAUSE_SECONDS, seconds)
+    on_nodes, on_postgres = _on_nodes(dice), _on_postgres(dice)
     if not dense:
-        both = [*on_nodes, *_in_a_row(_on_postgres(dice), dice, SERVICE_SECONDS, 0.0, seconds)]
-        return [*both[:NODES], *dice.sample(both[NODES:], len(both) - NODES)]
+        return _in_a_row(_now_and_then(on_nodes, on_postgres), dice, AWAY_SECONDS, 0.0, seconds)
     beside = _in_a_row(_on_others(dice, replicas), dice, SERVICE_SECONDS, 1.0, seconds)
-    return sorted([*on_nodes, *beside], key=lambda fault: fault.at_seconds)
+    on_their_own = _in_a_row(on_nodes, dice, AWAY_SECONDS, NODE_PAUSE_SECONDS, seconds)
+    return sorted([*on_their_own, *beside], key=lambda fault: fault.at_seconds)
+
+
+def _now_and_then(often: Iterator[tuple[Kind, str]], seldom: Iterator[tuple[Kind, str]]) -> Iterator[tuple[Kind, str]]:
+    while True:
+        yield from itertools.islice(often, NODES)
+        yield next(seldom)
 
 
 def _in_a_row(

@@ -21,14 +21,16 @@ import pytest
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
+from parking_contracts.permissions import OPERATOR, USERS
 from parkstream.embedded import child, places, ports
 from parkstream.embedded.nats import NatsLogin, NatsPorts
+from stack.own_logins import remember
 from stack.servers import scratch_directory
 from stack.waiting import eventually
 
-SHIPPED = Path(__file__).resolve().parents[2] / "config" / "nats" / "cluster.conf"
+SHIPPED = Path(__file__).resolve().parents[2] / "config" / "nats"
 NODES = 3
-LOGIN, ROUTE_LOGIN = ("parkstream", "parkstream"), ("route", "route")
+ROUTE = "route"
 START_SECONDS = 30.0
 STOP_STEPS = ((signal.SIGTERM, 10.0),)
 
@@ -44,36 +46,44 @@ class Node:
         self.log = home / "nats.log"
         self.account = places.ourselves()
         self.process: subprocess.Popen[bytes] | None = None
-        self._executable = Path(sysconfig.get_path("scripts")) / "nats-server"
+        remember(self)
 
     @property
     def is_running(self) -> bool:
         return self.process is not None and self.process.poll() is None
 
-    def configure(self, routes: str) -> None:
-        """The shipped file, with what a node of its own machine would not need: other ports and another directory."""
-        text = SHIPPED.read_text(encoding="utf-8")
+    def configure(self, peers: str) -> None:
+        """The shipped files, with what a node of its own machine would not need: other ports and another directory."""
+        text = (SHIPPED / "cluster.conf").read_text(encoding="utf-8")
         for shipped, ours in (
             ("\nport: 4222", f'\nlisten: "127.0.0.1:{self.ports.client}"'),
             ("\nhttp: 8222", f'\nhttp: "127.0.0.1:{self.ports.monitor}"'),
             ("\n  port: 6222", f'\n  listen: "127.0.0.1:{self.route_port}"'),
             ('"/data"', f'"{self.home / "store"}"'),
         ):
-            assert text.count(shipped) == 1, f"{SHIPPED.name} does not say {shipped.strip()!r} once"
+            assert text.count(shipped) == 1, f"cluster.conf does not say {shipped.strip()!r} once"
             text = text.replace(shipped, ours)
-        (self.home / "nats.conf").write_text(text, encoding="utf-8")
+        (self.home / "cluster.conf").write_text(text, encoding="utf-8")
+        shutil.copy(SHIPPED / "users.conf", self.home)
+        for user in (ROUTE, *(user.name for user in USERS)):
+            (self.home / f"nats_{user}").write_text(self.password_of(user), encoding="utf-8")
         self._environment = {
+            "NATS_SERVER": str(Path(sysconfig.get_path("scripts")) / "nats-server"),
+            "SECRETS_DIR": str(self.home),
             "PARKSTREAM_NATS_NODE": self.name,
-            "PARKSTREAM_NATS_PASSWORD": LOGIN[1],
-            "PARKSTREAM_NATS_ROUTE_PASSWORD": ROUTE_LOGIN[1],
-            "PARKSTREAM_NATS_ROUTES": routes,
+            "PARKSTREAM_NATS_PEERS": peers,
         }
+
+    @staticmethod
+    def password_of(user: str) -> str:
+        """The password of one user, on every node the same."""
+        return f"{user}_of_the_cluster"
 
     def spawn(self) -> None:
         """Start, or start again, without waiting."""
         with child.open_log(self.log) as output:
             self.process = child.spawn_server(
-                [self._executable, "-c", self.home / "nats.conf"],
+                ["/bin/sh", SHIPPED / "start.sh", self.home / "cluster.conf"],
                 self.account,
                 output,
                 cwd=self.home,
@@ -93,8 +103,8 @@ class Node:
             self.process = None
 
     def login(self) -> NatsLogin:
-        """The URL of this node alone."""
-        return NatsLogin(f"nats://{':'.join(LOGIN)}@{ports.LOOPBACK}:{self.ports.client}", "")
+        """The operator's URL of this node alone."""
+        return NatsLogin(f"nats://{OPERATOR}:{self.password_of(OPERATOR)}@{ports.LOOPBACK}:{self.ports.client}", "")
 
     def prepare(self) -> None:
         """Nothing: its files are there since it was made."""
@@ -119,10 +129,10 @@ class NatsCluster:
 
     def __init__(self, directory: Path) -> None:
         self.nodes = [Node(number, directory / f"node-{number}") for number in range(1, NODES + 1)]
-        routes = ", ".join(f"nats://{':'.join(ROUTE_LOGIN)}@127.0.0.1:{node.route_port}" for node in self.nodes)
+        peers = " ".join(f"{ports.LOOPBACK}:{node.route_port}" for node in self.nodes)
         for node in self.nodes:
             node.home.mkdir()
-            node.configure(f"[{routes}]")
+            node.configure(peers)
 
     @property
     def url(self) -> str:

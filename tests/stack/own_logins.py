@@ -5,18 +5,26 @@ here it becomes the service's own.
 """
 
 from collections.abc import Mapping
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from parking_contracts.permissions import CHIRPSTACK, OPERATOR, SERVICES
 from parkstream.access_rules import account_user
-from parkstream.embedded.nats import NatsServer
 
 USERS = {user.name: user.name for user in SERVICES} | {"parking_simulator.chirpstack": CHIRPSTACK}
 VARIABLES = ("PARKSTREAM_NATS_URL", "PARKSTREAM_MQTT_URL")
-_servers: dict[str, NatsServer] = {}
 
 
-def remember(server: NatsServer) -> None:
+class Server(Protocol):
+    """A server whose users' passwords can be known."""
+
+    def password_of(self, user: str) -> str: ...
+
+
+_servers: dict[str, Server] = {}
+
+
+def remember(server: Server) -> None:
     """Know a running server by its operator's password."""
     _servers[server.password_of(OPERATOR)] = server
 
