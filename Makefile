@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export UV_SYSTEM_CERTS = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test bench bench-scale bench-backlog bench-soak bench-api bench-history bench-displays chaos fuzz audit check format lock clean
+.PHONY: help setup run test bench bench-scale bench-backlog bench-soak bench-peers bench-api bench-history bench-displays chaos fuzz audit check format lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -48,6 +48,9 @@ bench-backlog: setup ## memory while a backlog of 500,000 uplinks is worked off
 
 bench-soak: setup ## memory and latency over 30 minutes at 1,000 uplinks/s; options: make bench-soak ARGS="--minutes 60"
 	PYTHONPATH=tests $(BIN)/python -m load.soak $(ARGS)
+
+bench-peers: setup ## the same uplinks through Node-RED in the same run (needs Node.js, npm and Mosquitto)
+	PYTHONPATH=tests $(BIN)/python -m load.peers $(ARGS)
 
 bench-api: setup ## the API's latency: reads, bookings, both, 64 for one slot; options: make bench-api ARGS="--runs 5"
 	PYTHONPATH=tests $(BIN)/python -m load.api $(ARGS)

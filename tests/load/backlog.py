@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from load.bars import burst_bar
 from load.command import JsonFile, make_app, run
 from load.consumption import SERVICES, forget_peaks, peaks_of
 from load.drain import Drain, drain_of
@@ -22,7 +23,6 @@ from load.running_platform import Broker, running_platform
 from load.street import Street
 from load.traffic import Mix, make_traffic
 from parkstream.platform_access import plain_words
-from parkstream.showing import counting_bar
 
 TENTH = 0.1
 app = make_app()
@@ -115,9 +115,8 @@ async def _work_off(drain: Drain, street: Street, question: Question, uplinks: i
     processes = drain.platform.processes
     forget_peaks(processes)
     began = time.monotonic()
-    with counting_bar(console, f"a backlog of {uplinks:,}", uplinks) as progress:
-        task = progress.task_ids[0]
-        drained = await drain.measure(WAYS[question.where], traffic, lambda done: progress.update(task, completed=done))
+    with burst_bar(console, f"a backlog of {uplinks:,}", uplinks) as show:
+        drained = await drain.measure(WAYS[question.where], traffic, show)
     peaks = {name: size / MIB for name, size in peaks_of(processes).items()}
     console.print(f"{uplinks:,} uplinks in {time.monotonic() - began:.0f} s, piling up included", style="dim")
     return Worked(uplinks, drained.per_second, peaks)

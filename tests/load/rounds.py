@@ -3,10 +3,9 @@
 In: the question. Out: its figures. What is shown while it works is here too.
 """
 
-from collections.abc import Callable
-
 from rich.console import Console
 
+from load.bars import burst_bar
 from load.drain import WAYS, Drain, Drained, Way, drain_of
 from load.figures import BrokerFigures, Figures, Question
 from load.latency import measure_latency
@@ -81,10 +80,11 @@ class Rounds:
         """Work off one burst."""
         with self._console.status(f"{self._prefix}{said}: rendering {count:,} uplinks"):
             traffic = make_traffic(self._street, count, self._question.mix)
-        with counting_bar(self._console, f"{self._prefix}{said}: a burst, {way}", count) as progress:
-            show: Callable[[int], None] = lambda done: progress.update(progress.task_ids[0], completed=done)  # noqa: E731
-            with self._profile.sampling(self._drain.platform.processes):
-                return await self._drain.measure(way, traffic, show)
+        with (
+            burst_bar(self._console, f"{self._prefix}{said}: a burst, {way}", count) as show,
+            self._profile.sampling(self._drain.platform.processes),
+        ):
+            return await self._drain.measure(way, traffic, show)
 
     async def _latency(self, count: int, figures: BrokerFigures, said: str) -> None:
         rate, changing = self._question.rate, self._question.mix.changing

@@ -5,7 +5,6 @@ minute 30 (or, in a shorter run, over its last two thirds), and whether that is 
 """
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -144,10 +143,9 @@ async def _soak(drain: Drain, street: Street, report: Soak, console: Console) ->
             looking = asyncio.create_task(_look(drain.platform.processes, heard, report))
             try:
                 await heard.publish(messages())
+                await looking
             finally:
                 looking.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await looking
         await drain.rest(count)
         stored = await count_readings(drain.database, drain.began_at)
         if stored != drain.sent:
@@ -165,7 +163,7 @@ async def _look(processes: dict[str, int], heard: Echoes, report: Soak) -> None:
 @app.command()
 def soak(
     *,
-    minutes: Annotated[float, typer.Option(min=0.1, help="How long.")] = 30.0,
+    minutes: Annotated[float, typer.Option(min=0.02, help="How long.")] = 30.0,
     rate: Annotated[float, typer.Option(min=1, help="Uplinks per second.")] = 1_000.0,
     changing: Annotated[float, typer.Option(min=0.01, max=1, help="Share of uplinks that change a state.")] = 0.2,
     spaces: Annotated[int, typer.Option(min=10, help="Spaces, each with a sensor.")] = 10_000,

@@ -21,7 +21,7 @@ def test_a_small_backlog_is_worked_off_and_its_memory_told(tmp_path: Path) -> No
 
 @pytest.mark.slow
 def test_a_short_soak_tells_memory_and_latency(tmp_path: Path) -> None:
-    size = ("--minutes", "0.1", "--rate", "50", "--sample", "2", "--spaces", "50")
+    size = ("--minutes", "0.05", "--rate", "50", "--sample", "1", "--spaces", "50")
     measured = figures_of("load.soak", tmp_path / "figures.json", *size, *BROKER)
     assert {*SERVICES} < measured["growth_mib"].keys()
     assert len(measured["samples"]["minutes"]) == 3
