@@ -49,7 +49,7 @@ def check(evidence: Evidence) -> Verdict:
     matched = match(evidence.ledger, evidence.readings)
     lost, broker_lost = _missing(evidence, matched)
     findings = [
-        *finding("lost", "uplinks that were acknowledged and are no readings", lost),
+        *finding("lost", "uplinks that were acknowledged and are no readings", _fates(evidence, lost)),
         *_readings(matched),
         *_stays(evidence, matched, set(lost) | set(broker_lost)),
         *_changes(evidence, matched),
@@ -61,6 +61,10 @@ def check(evidence: Evidence) -> Verdict:
         *_left_overs(evidence),
     ]
     return Verdict(findings, broker_lost)
+
+
+def _fates(evidence: Evidence, lost: Sequence[FrameKey]) -> list[str]:
+    return [evidence.ledger.fate(evidence.ledger.uplinks[key]) for key in lost]
 
 
 def _missing(evidence: Evidence, matched: Match) -> tuple[list[FrameKey], list[FrameKey]]:

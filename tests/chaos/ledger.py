@@ -91,6 +91,13 @@ class Ledger(msgspec.Struct):
     acknowledged: dict[str, list[int]] = msgspec.field(default_factory=lambda: defaultdict(list))
     taken: set[str] = set()
     broker_kills: list[int] = []
+    began_us: int = msgspec.field(default_factory=lambda: now_us())
+
+    def fate(self, sent: SentUplink) -> str:
+        """What is known of a frame, for whoever looks for it; seconds since the nemesis began."""
+        moments = [at_us for one in sent.ids for at_us in self.acknowledged.get(one, ())]
+        said = ", ".join(f"{(at_us - self.began_us) / 1e6:+.2f} s" for at_us in sorted(moments)) or "never"
+        return f"{sent.key}: PUBACK {said}, delivered to us: {'yes' if sent.ids & self.taken else 'no'}"
 
     def note_acknowledged(self, deduplication_id: str) -> None:
         """The broker has it, as it says."""

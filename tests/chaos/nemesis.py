@@ -154,7 +154,7 @@ class Nemesis:
 
     async def overlap(self, faults: Sequence[Fault]) -> None:
         """Each at its time, whatever else is going on."""
-        self._began = time.monotonic()
+        self._begin()
         async with asyncio.TaskGroup() as group:
             for fault in faults:
                 group.create_task(self._at_its_time(fault))
@@ -163,11 +163,15 @@ class Nemesis:
         self, faults: Sequence[Fault], seconds: float, recovered: Callable[[Done], Awaitable[None]]
     ) -> None:
         """The next one when the last one is caught up with, as many as `seconds` allow."""
-        self._began = time.monotonic()
+        self._begin()
         for fault in faults:
             if self.now + fault.seconds > seconds:
                 return
             await recovered(await self._carry_out(fault))
+
+    def _begin(self) -> None:
+        self._began = time.monotonic()
+        self._world.ledger.began_us = now_us()
 
     async def _at_its_time(self, fault: Fault) -> None:
         await asyncio.sleep(max(0.0, fault.at_seconds - self.now))

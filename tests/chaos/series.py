@@ -98,9 +98,11 @@ async def _one(wanted: Wanted, bar: Progress, console: Console) -> Round:
     name = f"seed {wanted.seed}: {wanted.broker}, {wanted.replicas} of each, faults {kind}"
     console.print(name, markup=False)
 
+    began = time.monotonic()
+
     def say(text: str) -> None:
         bar.update(bar.task_ids[0], said=f"seed {wanted.seed}: {text.strip()}")
-        console.print(f"  {text}", markup=False, style="dim")
+        console.print(f"{time.monotonic() - began:6.1f}  {text}", markup=False, style="dim")
 
     done = await run_round(wanted, say)
     for one in done.findings:

@@ -170,7 +170,7 @@ class World:
                 await self._add_service(name, number)
         services = [one for one in self.components.values() if isinstance(one, ServiceComponent)]
         if not all(await asyncio.gather(*(one.wait_ready() for one in services))):
-            raise OperatorError("a service does not become ready", f"See {self.logs}")
+            raise OperatorError("a service does not become ready", "CHAOS_KEEP_LOGS=<directory> keeps its log.")
         await self._settle_in()
 
     async def _settle_in(self) -> None:
@@ -293,8 +293,9 @@ class World:
         await self._exits.aclose()
         for disk in self.disks.values():
             disk.unmount()
-        if "PARKSTREAM_CHAOS_KEEP" not in os.environ:
-            shutil.rmtree(self.home, ignore_errors=True)
+        if keep := os.environ.get("CHAOS_KEEP_LOGS"):
+            shutil.copytree(self.logs, Path(keep) / f"seed-{self.shape.seed}", dirs_exist_ok=True)
+        shutil.rmtree(self.home, ignore_errors=True)
 
 
 def end_fork_servers() -> None:
