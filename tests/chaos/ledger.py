@@ -91,7 +91,7 @@ class Ledger(msgspec.Struct):
     acknowledged: dict[str, list[int]] = msgspec.field(default_factory=lambda: defaultdict(list))
     taken: set[str] = set()
     broker_kills: list[int] = []
-    began_us: int = msgspec.field(default_factory=lambda: now_us())
+    began_us: int = msgspec.field(default_factory=now_us)
 
     def fate(self, sent: SentUplink) -> str:
         """What is known of a frame, for whoever looks for it; seconds since the nemesis began."""
