@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export UV_SYSTEM_CERTS = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test bench bench-scale bench-backlog bench-soak bench-peers bench-api bench-history bench-displays chaos fuzz audit check format lock clean
+.PHONY: help setup run test bench bench-scale bench-backlog bench-soak bench-peers bench-api bench-history bench-displays chaos dashboards fuzz audit check format lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -63,6 +63,9 @@ bench-displays: setup ## from an uplink to the display's downlink at ChirpStack;
 
 chaos: setup ## kill, stop and cut off everything under load, and look for losses; options: make chaos ARGS="--minutes 30 --seed 7"
 	PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
+
+dashboards: setup ## a demo city with Prometheus beside it, and what every panel shows; ARGS="--prometheus http://..." asks yours
+	PYTHONPATH=tests $(BIN)/python -m dashboards $(ARGS)
 
 fuzz: setup ## hostile input, for long; PARKSTREAM_FUZZ_EXAMPLES=, _MESSAGES=, _SEED=; options: make fuzz ARGS="-k codec"
 	$(BIN)/pytest -n 2 --hypothesis-profile=fuzz --timeout=7200 tests/fuzz $(wildcard libs/codecs/tests/test_codec_*.py) $(ARGS)

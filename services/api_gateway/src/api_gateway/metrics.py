@@ -65,8 +65,14 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 
 def observe_request(scope: Scope, status: int | None, seconds: float) -> None:
     """Count one request. Unknown paths and methods share one label each, so that no client makes new series."""
-    route = getattr(scope.get("route"), "path", None) or "unmatched"
+    route = getattr(scope.get("route"), "path", None) or _plain_route(scope)
     method = scope["method"] if scope["method"] in _METHODS else "other"
     REQUESTS.labels(method, route, status or "none").inc()
     if status is not None:
         REQUEST_SECONDS.labels(route).observe(seconds)
+
+
+def _plain_route(scope: Scope) -> str:
+    """Probes and documents are routes of Starlette's, which names none: without parameters the path is the template."""
+    is_template = "endpoint" in scope and not scope.get("path_params")
+    return str(scope["path"]) if is_template else "unmatched"

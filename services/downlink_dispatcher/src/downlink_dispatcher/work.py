@@ -70,7 +70,7 @@ class Work:
         """What may end at any moment."""
         yield every(MEASURE_SECONDS, stop, BusMeasures(self._nats, MEASURED_BY[SERVICE]).measure_bus)
         yield every(MEASURE_SECONDS, stop, OutboxMeasures(self._pool, relay, schema=SCHEMA).measure_outbox)
-        yield every(BACKLOG_SECONDS, stop, self._count_backlog)
+        yield every(BACKLOG_SECONDS, stop, self._count_backlog, name="count_backlog")
         yield every(self._sweep_seconds, stop, self._sweep.sweep)
         yield every(KEEP_HOUSE_SECONDS, stop, self._sweep.keep_house)
         if self._sync is not None:
