@@ -21,8 +21,9 @@ from stack.platform import APPLICATION, Platform
 from stack.services import RunService
 from stack.waiting import eventually
 
-BAYS, FRAMES, BEFORE = 10, 120, 40
-BEGINNING = datetime.now(UTC) - timedelta(hours=3)
+BAYS, FRAMES = 10, 250
+IN_MID_FLOW = 400
+BEGINNING = datetime.now(UTC) - timedelta(hours=12)
 STEP = timedelta(minutes=1)
 
 
@@ -87,11 +88,12 @@ async def street(
     await bus.close()
 
 
-async def speak(mosquitto: Mosquitto, euis: list[str], first: int, last: int) -> None:
+async def speak(mosquitto: Mosquitto, euis: list[str]) -> None:
+    """Every sensor's frames in turn."""
     async with aiomqtt.Client("127.0.0.1", mosquitto.port, identifier="chirpstack") as mqtt:
-        for f_cnt in range(first, last):
-            await asyncio.gather(*(mqtt.publish(*event(eui, number, f_cnt), qos=1) for number, eui in enumerate(euis)))
-            await asyncio.sleep(0.01)  # a load that lasts longer than the death of a node
+        for f_cnt in range(FRAMES):
+            frames = (event(eui, number, f_cnt) for number, eui in enumerate(euis))
+            await asyncio.gather(*(mqtt.publish(*frame, qos=1) for frame in frames))
 
 
 @pytest.mark.slow
@@ -100,16 +102,17 @@ async def test_the_leader_of_uplinks_is_killed_under_load_and_every_uplink_is_st
 ) -> None:
     town, bays = street
     leader = await nats_cluster.leader_of("UPLINKS")
-    await speak(mosquitto, list(bays), 0, BEFORE)
-    speaking = asyncio.create_task(speak(mosquitto, list(bays), BEFORE, FRAMES))
+    speaking = asyncio.create_task(speak(mosquitto, list(bays)))
+
+    async def stored(count: int) -> bool:
+        return await town.database.fetchval("SELECT count(*) FROM occupancy.sensor_readings") >= count
+
+    await eventually(lambda: stored(IN_MID_FLOW), 20)
     leader.kill()
+    assert not await stored(BAYS * FRAMES)
     await speaking
     leader.spawn()
-
-    async def all_stored() -> bool:
-        return await town.database.fetchval("SELECT count(*) FROM occupancy.sensor_readings") >= BAYS * FRAMES
-
-    await eventually(all_stored, 40, interval=0.2, message="every uplink is a reading")
+    await eventually(lambda: stored(BAYS * FRAMES), 40, interval=0.2, message="every uplink is a reading")
     times = await town.rows("SELECT count(*) AS n FROM occupancy.sensor_readings GROUP BY dev_eui, session_at, f_cnt")
     assert [row["n"] for row in times] == [1] * BAYS * FRAMES
     for number, space_id in enumerate(bays.values()):
