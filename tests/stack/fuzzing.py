@@ -9,7 +9,7 @@ import os
 from hypothesis import HealthCheck, settings
 
 EXAMPLES = int(os.environ.get("PARKSTREAM_FUZZ_EXAMPLES", "20000"))
-MESSAGES = int(os.environ.get("PARKSTREAM_FUZZ_MESSAGES", "400"))
+MESSAGES = int(os.environ.get("PARKSTREAM_FUZZ_MESSAGES", "240"))
 SEED = int(os.environ.get("PARKSTREAM_FUZZ_SEED", "5"))
 
 settings.register_profile(
