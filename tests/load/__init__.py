@@ -9,8 +9,11 @@ A command, not a test: figures depend on the machine. `test_bench_works.py` only
 | `mqtt_sender` | the publisher, which costs as little as it can |
 | `latency` | MQTT publish to server-sent event, at a fixed rate |
 | `drain`, `stored` | how fast a burst is worked off, at what cost, and whether all of it is stored once |
-| `consumption`, `profile` | memory and CPU of each process; functions of ingestor and engine |
+| `consumption` | memory and CPU of each process |
+| `profile`, `statements` | with `--profile`: functions of ingestor and engine, statements of PostgreSQL |
+| `provisioning`, `filling` | what comes before: spaces, sensors, and where it is wanted a past |
 | `figures` | medians and spreads, as a table and as JSON |
 | `command` | what every benchmark's command line shares |
-| `api`, `displays` | `make bench-api` and `make bench-displays` |
+| `scale`, `backlog`, `soak` | `make bench-scale`, `make bench-backlog`, `make bench-soak` |
+| `peers`, `api`, `displays`, `history` | `make bench-peers`, `make bench-api`, ... |
 """

@@ -1,8 +1,8 @@
-"""A sampling profile of ingestor and engine: which functions take their CPU.
+"""Where the CPU of an uplink goes: the functions of ingestor and engine, and the statements of PostgreSQL.
 
 In: whether it is wanted. Out: the environment that makes the services sample themselves (`sampler`), and after their
-end a table of the functions that were running most often. Sampling costs a few per cent: the rates of a profiled run
-are not for comparing.
+end tables of the functions that were running most often and of the longest statements. Sampling costs a few per cent:
+the rates of a profiled run are not for comparing.
 """
 
 import json
@@ -16,8 +16,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import asyncpg
 from rich.console import Console
 from rich.table import Table
+
+from load.statements import Statement, forget_statements, read_statements, table_of
 
 SERVICES = ("uplink_ingestor", "occupancy_engine")
 SAMPLER = Path(__file__).resolve().parent / "sampler"
@@ -30,6 +33,7 @@ class Profile:
 
     own: dict[str, dict[str, float]] = field(default_factory=dict)
     all: dict[str, dict[str, float]] = field(default_factory=dict)
+    statements: list[Statement] = field(default_factory=list)
 
     def print(self, console: Console) -> None:
         """A table per service."""
@@ -38,13 +42,15 @@ class Profile:
             for name in sorted(own, key=lambda name: -own[name])[:TOP]:
                 table.add_row(name, f"{own[name]:.1%}", f"{self.all[service][name]:.1%}")
             console.print(table)
+        console.print(table_of(self.statements))
 
 
-@dataclass(frozen=True)
+@dataclass
 class Profiling:
     """A directory that the services write to; None: they do not."""
 
     directory: Path | None
+    statements: list[Statement] = field(default_factory=list)
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -57,10 +63,20 @@ class Profiling:
         """What the services have written; they write when they end."""
         if self.directory is None:
             return None
-        profile = Profile()
+        profile = Profile(statements=self.statements)
         for file in sorted(self.directory.glob("*.json")):
             profile.own[file.stem], profile.all[file.stem] = shares(json.loads(file.read_bytes()))
         return profile
+
+    async def begin(self, database: asyncpg.Connection) -> None:
+        """Forget the statements of the warm-up."""
+        if self.directory is not None:
+            await forget_statements(database)
+
+    async def end(self, database: asyncpg.Connection, uplinks: int) -> None:
+        """Take the statements of so many uplinks."""
+        if self.directory is not None:
+            self.statements = await read_statements(database, uplinks)
 
     @contextmanager
     def sampling(self, processes: Mapping[str, int]) -> Iterator[None]:

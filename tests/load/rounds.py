@@ -42,9 +42,12 @@ async def measure_with(broker: Broker, question: Question, console: Console) -> 
                     rounds = Rounds(drain, profile, street, question, console, f"{broker}, ")
                     warm_up = int(question.uplinks * WARM_UP_SHARE)
                     await rounds.run(WARM_UP_SECONDS, warm_up, BrokerFigures(), "warm-up")
+                    await profile.begin(drain.database)
+                    sent = drain.sent
                     for number in range(1, question.runs + 1):
                         said = f"run {number} of {question.runs}"
                         await rounds.run(question.seconds, question.uplinks, figures, said)
+                    await profile.end(drain.database, drain.sent - sent)
             status.update("ending the platform")
             status.start()
         figures.profile = profile.read()

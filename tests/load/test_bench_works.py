@@ -26,6 +26,7 @@ def test_a_small_benchmark_reports_plausible_figures(tmp_path: Path) -> None:
         assert 0 < medians["cpu_us_per_uplink"][way] < 100_000
     assert {*SERVICES, "postgres", "nats"} < runs["memory_mib"].keys()
     assert {"uplink_ingestor", "occupancy_engine"} == runs["profile"]["own"].keys()
+    assert any("sensor_readings" in statement["text"] for statement in runs["profile"]["statements"])
     assert measured["question"]["uplinks"] == 500
 
 
