@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import pkgutil
 import re
 import shutil
 import subprocess
@@ -126,3 +127,21 @@ def test_a_page_has_its_parts_and_names_what_there_is(page: Path, exported: set[
         assert any(name.startswith(start) for name in exported), f"no metric begins with {start}"
     for start in re.findall(r"docker compose logs .* \| grep (\w+)$", text, re.MULTILINE):
         assert any(word.startswith(start) for word in constants), f"no log event begins with {start}"
+
+
+@pytest.fixture(scope="module")
+def routes() -> list[re.Pattern[str]]:
+    """Every path of the API, parameters open."""
+    package = importlib.import_module("api_gateway")
+    found: set[str] = set()
+    for module in pkgutil.walk_packages(package.__path__, "api_gateway."):
+        if not module.name.endswith("__main__"):
+            router = getattr(importlib.import_module(module.name), "router", None)
+            found |= {route.path for route in getattr(router, "routes", ())}
+    return [re.compile(re.sub(r"\{[^}]*\}", "[^/]+", path)) for path in found]
+
+
+@each_page
+def test_a_page_names_paths_of_the_api_that_there_are(page: Path, routes: list[re.Pattern[str]]) -> None:
+    for path in re.findall(r"/api/[\w/{}-]+", page.read_text(encoding="utf-8")):
+        assert any(route.fullmatch(path) for route in routes), f"no route is {path}"
