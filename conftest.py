@@ -5,6 +5,7 @@ import pytest
 pytest_plugins = [
     "stack.fuzzing",
     "stack.servers",
+    "stack.authority",
     "stack.nats_cluster",
     "stack.brokers",
     "stack.warm_start",

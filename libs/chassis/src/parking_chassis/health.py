@@ -24,6 +24,7 @@ from starlette.routing import Route
 from parking_chassis import metrics
 from parking_chassis.isolation import failure_of
 from parking_chassis.settings import ServiceSettings
+from parking_chassis.tls import server_files
 
 CHECK_SECONDS = 10.0
 
@@ -170,7 +171,8 @@ async def serve_http(app: Any, host: str, port: int, **options: Any) -> AsyncIte
 async def serve_health(health: Health, settings: ServiceSettings) -> AsyncIterator[None]:
     """Serve a service's four routes on its health port."""
     app = Starlette(routes=health.routes())
-    async with serve_http(app, settings.health_host, settings.health_port, lifespan="off"):
+    tls = server_files("PARKSTREAM_HEALTH_TLS", settings.health_tls_certificate, settings.health_tls_key)
+    async with serve_http(app, settings.health_host, settings.health_port, lifespan="off", **tls):
         watching = asyncio.create_task(health.watch())
         try:
             yield

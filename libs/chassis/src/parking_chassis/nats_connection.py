@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import nats
 import structlog
 from nats.aio.client import Client, Server
+from nats.aio.transport import TcpTransport
 from nats.errors import AuthorizationError
 from nats.errors import Error as NatsError
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+# nats-py waits without end for the socket of a failed TLS handshake to close, and never tries again.
+CLOSE_SECONDS = 1.0
 RECONNECT_SECONDS = (0.1, 2.0)
 # To a server of a cluster that has not failed us: short, and still not all clients in the same instant.
 NEXT_SERVER_SECONDS = (0.02, 0.2)
@@ -34,6 +37,18 @@ NEXT_SERVER_SECONDS = (0.02, 0.2)
 FIRST_ATTEMPTS_SECONDS = (0.3, 1.0)
 # Two pings without an answer: the connection goes nowhere any more, and another one is made.
 PING_SECONDS = 5
+
+
+_wait_without_end = TcpTransport.wait_closed
+
+
+async def _wait_closed(self: TcpTransport) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await _wait_without_end(self)  # type: ignore[no-untyped-call]  # nats-py leaves it untyped
+
+
+TcpTransport.wait_closed = _wait_closed  # type: ignore[method-assign]  # of every connection, FastStream's too
 
 
 async def connect_nats(settings: NatsSettings, *, name: str) -> Client:

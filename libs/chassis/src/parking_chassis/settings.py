@@ -154,6 +154,10 @@ class ServiceSettings(NatsSettings):
     log_format: Literal["console", "json"] = "json"
     health_host: str = Field(default="127.0.0.1", description="address of /live, /ready, /health and /metrics")
     health_port: int = Field(ge=1, le=65535, description="port of /live, /ready, /health and /metrics")
+    health_tls_certificate: Path | None = Field(
+        default=None, description="PEM file of the chain to serve these by https; http without it"
+    )
+    health_tls_key: Path | None = Field(default=None, description="PEM file of its key")
     shutdown_seconds: float = Field(default=8.0, gt=0, description="how long a graceful stop may take")
 
 

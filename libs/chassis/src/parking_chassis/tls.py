@@ -32,6 +32,20 @@ def client_context(setting: str, ca: Path | None, certificate: Path | None, key:
     return context
 
 
+def server_files(setting: str, certificate: Path | None, key: Path | None) -> dict[str, Path]:
+    """What uvicorn needs to serve https with these files; nothing when there is no certificate: plain http.
+
+    Raises:
+        TlsFileError: They cannot be served with; uvicorn's own words would name no setting.
+    """
+    if certificate is None:
+        if key is not None:
+            raise TlsFileError(f"{setting}_KEY is set without {setting}_CERTIFICATE")
+        return {}
+    load_chain(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), setting, certificate, key)
+    return {"ssl_certfile": certificate, **({"ssl_keyfile": key} if key is not None else {})}
+
+
 def load_chain(context: ssl.SSLContext, setting: str, certificate: Path, key: Path | None) -> None:
     """Give a context its own certificate and key.
 

@@ -6,6 +6,7 @@ replicas of its stream.
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
@@ -184,7 +185,9 @@ async def connect(nats_url: str) -> Client:
             error_cb=remember,
         )
     except (OSError, TimeoutError, NatsError, ValueError) as error:
-        await client.close()  # what a refusal leaves open
+        if not client.is_closed:
+            with contextlib.suppress(AssertionError):  # it never came to a connection
+                await client.close()
         reason = reported[-1] if reported else error
         raise OperatorError(
             f"NATS at {place} cannot be reached: {reason or type(reason).__name__}",

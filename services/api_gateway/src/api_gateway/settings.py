@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, IPvAnyNetwork, SecretStr, field_validator, model_validator
@@ -113,8 +114,19 @@ class Settings(ServiceSettings, DatabaseSettings, IdentitySettings, HttpSettings
     health_port: int = Field(default=8000, ge=1, le=65535, description="not used by the gateway: see http_port")
     http_host: str = Field(default="127.0.0.1", description="address of the API")
     http_port: int = Field(default=8000, ge=1, le=65535, description="port of the API")
+    http_tls_certificate: Path | None = Field(
+        default=None, description="PEM file of the chain to serve the API by https; http without it"
+    )
+    http_tls_key: Path | None = Field(default=None, description="PEM file of its key")
     http_head_seconds: float = Field(
         default=15.0, gt=0, description="a client that has not sent a whole request head by then is cut off"
+    )
+    http_drain_seconds: float = Field(
+        default=1.0,
+        ge=0,
+        lt=5,
+        description="at a stop, requests are still taken so long, each on its connection's last answer, while /ready "
+        "says 503: as long as a load balancer needs to notice",
     )
 
     bootstrap_api_key: SecretStr | None = Field(

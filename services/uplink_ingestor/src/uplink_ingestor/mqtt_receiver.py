@@ -22,6 +22,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from parking_chassis.tls import remedy_of
 from uplink_ingestor import metrics
 from uplink_ingestor.ingest import Arrival
 from uplink_ingestor.paho_reading import PahoReader
@@ -149,6 +150,8 @@ class MqttReceiver:
             remedy = REMEDIES.get(code) if isinstance(code, int) else None
         elif isinstance(error, SubscriptionRefusedError):
             remedy = "allow this user to read the events' topics in the broker's access list"
+        else:
+            remedy = remedy_of(error, "PARKSTREAM_MQTT_TLS")
         if remedy is not None:
             low, high = REFUSED_SECONDS
             log.error("mqtt_refused", host=self._settings.mqtt_host, reason=str(error), remedy=remedy)

@@ -16,6 +16,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api_gateway.settings import Settings
 from parking_chassis.health import serve_http
+from parking_chassis.tls import server_files
 
 
 def serve_api(app: Any, settings: Settings) -> AbstractAsyncContextManager[Server]:
@@ -28,6 +29,7 @@ def serve_api(app: Any, settings: Settings) -> AbstractAsyncContextManager[Serve
         lifespan="off",
         server_header=False,
         proxy_headers=False,
+        **server_files("PARKSTREAM_HTTP_TLS", settings.http_tls_certificate, settings.http_tls_key),
     )
 
 

@@ -26,6 +26,7 @@ from downlink_dispatcher.network.availability import Availability
 from downlink_dispatcher.network.transport import DeviceDeniedError, EnqueueFailedError, Item
 from downlink_dispatcher.settings import NetworkSettings
 from parking_chassis.isolation import failure_of
+from parking_chassis.tls import remedy_of
 
 log = structlog.get_logger()
 
@@ -148,6 +149,7 @@ class MqttTransport:
     def _note_lost(self, error: Exception | None) -> None:
         code = getattr(error, "rc", None)
         remedy = REMEDIES.get(getattr(code, "value", code))  # type: ignore[arg-type]  # anything else has none
+        remedy = remedy or remedy_of(error, "PARKSTREAM_MQTT_TLS")
         if remedy is not None:
             self.availability.refused(f"mqtt: {error}; {remedy}")
         else:
