@@ -34,8 +34,9 @@ from parkstream.streams import connect as connect_nats
 from stack.waiting import eventually
 
 POLL_SECONDS = 0.05
-ARRIVAL_SECONDS = 600.0
+REST_POLL_SECONDS = 0.25  # counting costs
 PATIENCE_SECONDS = 60.0  # without any progress
+SLOWEST_PER_SECOND = 200.0  # whoever is slower has stopped
 Way = Literal["queued", "live", "in_stream"]
 HELD: dict[Way, str] = {"queued": "uplink_ingestor", "in_stream": "occupancy_engine"}
 WAYS: tuple[Way, ...] = ("queued", "live")
@@ -70,8 +71,12 @@ class Drain:
     async def rest(self, uplinks: int) -> None:
         """Wait until that many more uplinks, sent by somebody else, are stored and told."""
         self.sent += uplinks
+        patience_seconds = PATIENCE_SECONDS + uplinks / SLOWEST_PER_SECOND
         await eventually(
-            lambda: self._all_is_done(self.sent, self.began_at), PATIENCE_SECONDS, message="a platform at rest"
+            lambda: self._all_is_done(self.sent, self.began_at),
+            patience_seconds,
+            interval=REST_POLL_SECONDS,
+            message="a platform at rest",
         )
 
     async def measure(self, way: Way, traffic: Traffic, on_progress: OnProgress) -> Drained:
@@ -82,7 +87,7 @@ class Drain:
             with held(self.platform.processes[HELD[way]]):
                 await publish_all(self.platform, traffic.messages)
                 if way == "in_stream":
-                    await self._arrived(goal)
+                    await self._arrived(goal, traffic.uplinks)
         before, began = look_at(self.platform.processes), time.monotonic()
         publishing = asyncio.create_task(publish_all(self.platform, traffic.messages)) if way == "live" else None
         await self._worked_off(goal, traffic, beginning, on_progress)
@@ -93,13 +98,14 @@ class Drain:
         self.sent += traffic.uplinks
         return Drained(traffic.uplinks, seconds, after.cpu_since(before), after)
 
-    async def _arrived(self, goal: int) -> None:
+    async def _arrived(self, goal: int, uplinks: int) -> None:
         """Wait until UPLINKS holds everything."""
 
         async def is_there() -> bool:
             return await last_sequence(self.nats, UPLINKS.name) >= goal
 
-        await eventually(is_there, ARRIVAL_SECONDS, interval=POLL_SECONDS, message="the backlog in UPLINKS")
+        patience_seconds = PATIENCE_SECONDS + uplinks / SLOWEST_PER_SECOND
+        await eventually(is_there, patience_seconds, interval=POLL_SECONDS, message="the backlog in UPLINKS")
 
     async def _worked_off(self, goal: int, traffic: Traffic, beginning: Beginning, on_progress: OnProgress) -> None:
         """Wait until every uplink is acknowledged and committed, and every change published.
