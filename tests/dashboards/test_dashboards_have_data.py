@@ -37,7 +37,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SERVICES = ("uplink_ingestor", "occupancy_engine", "reservation_service", "downlink_dispatcher", "api_gateway")
 SENSOR, LIGHT = "0101000000000001", "2020200000000001"
-WINDOW = "6s"
+WINDOW = "30s"
 # An engine that has computed no day of a site yet has nothing to say about the past, and a machine is not asked here.
 QUICK = {
     "PARKSTREAM_SILENCE_SWEEP_SECONDS": "0.5",
@@ -79,6 +79,8 @@ async def watched(postgres_server: Any, migrated_template: str, nats_pool: Any) 
             services = await start_all(running, environment)
             targets = {name: service.url.removeprefix("http://") for name, service in services.items()}
             prometheus = await running.enter_async_context(prometheus_beside(targets))
+            # From here on, so that what happens is seen as growth.
+            await eventually(partial(scraped, prometheus, 1), 30, message="Prometheus has seen every service")
             await do_something(services["api_gateway"].url, account)
             exported = await metrics_of(services)
             await eventually(partial(has_seen, prometheus), 30, message="Prometheus has seen what happened")
@@ -155,6 +157,12 @@ async def metrics_of(services: Mapping[str, Service]) -> str:
         return "\n".join([(await client.get(f"{service.url}/metrics")).text for service in services.values()])
 
 
+async def scraped(prometheus: Prometheus, times: int) -> bool:
+    """Whether each service has been scraped so often."""
+    answer = await prometheus.ask(f'count(sum_over_time(up{{job!="prometheus"}}[1m]) >= {times})')
+    return bool(answer) and int(answer[0]["value"][1]) == len(SERVICES)
+
+
 async def has_seen(prometheus: Prometheus) -> bool:
     """Whether the last thing that happens has been scraped twice: a rate wants two points."""
     wanted = (
@@ -164,7 +172,7 @@ async def has_seen(prometheus: Prometheus) -> bool:
         "max(parkstream_downlink_sync_ended_timestamp_seconds) > 0",
         f'count_over_time(parkstream_downlink_sends_total{{outcome="sent"}}[{WINDOW}]) > 1',
     )
-    return all([await prometheus.ask(expr) for expr in wanted])
+    return await scraped(prometheus, 3) and all([await prometheus.ask(expr) for expr in wanted])
 
 
 async def test_every_panel_has_data(watched: Watched) -> None:
