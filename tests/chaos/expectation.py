@@ -39,7 +39,8 @@ def is_brokers_loss(ledger: Ledger, sent: SentUplink) -> bool:
     if not ledger.broker_kills or sent.ids & ledger.taken:
         return False
     moments = [at_us for one in sent.ids for at_us in ledger.acknowledged.get(one, ())]
-    return any(0 <= kill_us - at_us <= UNWRITTEN_US for kill_us in ledger.broker_kills for at_us in moments)
+    # What it said last is read off the wire a little after its death, and never after it lives again.
+    return any(died - UNWRITTEN_US <= at_us < lives for died, lives in ledger.broker_kills for at_us in moments)
 
 
 class Stay(msgspec.Struct, frozen=True):

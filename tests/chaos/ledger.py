@@ -80,7 +80,7 @@ class Ledger(msgspec.Struct):
     """Everything. By deduplicationId, as the wire had it (see `mqtt_tap`): `acknowledged`, when the broker acknowledged
     an event to us, in microseconds since 1970; `taken`, whose delivery by the broker an ingestor acknowledged.
 
-    `broker_kills`: when a broker was killed whose PUBACK is not tied to its disk.
+    `broker_kills`: from when to when a broker was dead whose PUBACK is not tied to its disk.
     """
 
     tenants: list[UUID] = []
@@ -90,7 +90,7 @@ class Ledger(msgspec.Struct):
     resets: int = 0
     acknowledged: dict[str, list[int]] = msgspec.field(default_factory=lambda: defaultdict(list))
     taken: set[str] = set()
-    broker_kills: list[int] = []
+    broker_kills: list[tuple[int, int]] = []
     began_us: int = msgspec.field(default_factory=now_us)
 
     def fate(self, sent: SentUplink) -> str:

@@ -212,13 +212,14 @@ class Nemesis:
             await asyncio.sleep(fault.seconds)
             resume(component)
             return
+        died = now_us()
         if fault.kind is Kind.KILL:
             component.kill()
-            if fault.target == FORGETFUL:
-                self._world.ledger.broker_kills.append(now_us())
         else:
             await component.stop()
         await asyncio.sleep(fault.seconds)
+        if fault.kind is Kind.KILL and fault.target == FORGETFUL:
+            self._world.ledger.broker_kills.append((died, now_us()))
         await component.start()
 
     async def _cut_off(self, fault: Fault) -> None:

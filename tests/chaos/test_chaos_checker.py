@@ -170,7 +170,7 @@ def test_each_kind_of_damage_is_found(kind: str, change: Callable[[Evidence], ob
 
 
 def kill_broker(evidence: Evidence, when: datetime) -> None:
-    evidence.ledger.broker_kills.append(microseconds(when))
+    evidence.ledger.broker_kills.append((microseconds(when), microseconds(when + SECOND)))
 
 
 def test_what_a_killed_broker_never_delivered_is_its_own_loss() -> None:

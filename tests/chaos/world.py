@@ -294,7 +294,10 @@ class World:
         for disk in self.disks.values():
             disk.unmount()
         if keep := os.environ.get("CHAOS_KEEP_LOGS"):
-            shutil.copytree(self.logs, Path(keep) / f"seed-{self.shape.seed}", dirs_exist_ok=True)
+            kept = Path(keep) / f"seed-{self.shape.seed}"
+            shutil.copytree(self.logs, kept, dirs_exist_ok=True)
+            for log in self.home.glob("*/**/*.log"):
+                shutil.copy2(log, kept / log.name)
         shutil.rmtree(self.home, ignore_errors=True)
 
 
