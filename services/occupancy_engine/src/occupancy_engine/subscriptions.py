@@ -16,6 +16,7 @@ from occupancy_engine.settings import EngineSettings
 from parking_chassis.command_desk import command_broker, raw_body, start_heard
 from parking_chassis.postgres import Pool
 from parking_chassis.subscriber import Settler
+from parking_contracts import subjects
 from parking_contracts.streams import RESERVATIONS, Stream
 
 FETCH_SECONDS = 5.0
@@ -54,4 +55,5 @@ def _subscriber(broker: NatsBroker, stream: Stream) -> Callable[[Handler], objec
         pull_sub=PullSub(batch_size=1, timeout=FETCH_SECONDS),
         ack_policy=AckPolicy.MANUAL,
         decoder=raw_body,
+        inbox_prefix=f"{subjects.inbox(SERVICE)}.".encode(),  # the only one where the service may listen
     )
