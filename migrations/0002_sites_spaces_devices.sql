@@ -69,6 +69,7 @@ CREATE TABLE occupancy.devices (
     pending_since       timestamptz,
     pending_due_at      timestamptz,
     assigned_at         timestamptz,
+    space_id            uuid,  -- whose sensor it is: kept by the space's own trigger
     open_stay_id        uuid,
     -- health
     battery_volts       real,
@@ -142,6 +143,48 @@ CREATE INDEX spaces_by_position ON occupancy.spaces (tenant_id, latitude, longit
     WHERE deleted_at IS NULL AND latitude IS NOT NULL;
 CREATE INDEX spaces_override_until ON occupancy.spaces (override_until) WHERE override_until IS NOT NULL;
 CREATE INDEX spaces_reservation_until ON occupancy.spaces (reservation_until) WHERE reservation_until IS NOT NULL;
+
+-- A device's row says whose sensor it is, so that a batch of uplinks reads it with the row that it locks anyway. Who
+-- gives a space another sensor holds the rows of both devices.
+CREATE FUNCTION occupancy.remember_sensor() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' AND OLD.sensor_eui IS NOT NULL THEN
+        UPDATE occupancy.devices SET space_id = NULL
+        WHERE tenant_id = OLD.tenant_id AND dev_eui = OLD.sensor_eui AND space_id = OLD.id;
+    END IF;
+    IF NEW.sensor_eui IS NOT NULL AND NEW.deleted_at IS NULL THEN
+        UPDATE occupancy.devices SET space_id = NEW.id
+        WHERE tenant_id = NEW.tenant_id AND dev_eui = NEW.sensor_eui;
+    END IF;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER remember_sensor AFTER INSERT OR UPDATE OF sensor_eui, deleted_at ON occupancy.spaces
+FOR EACH ROW EXECUTE FUNCTION occupancy.remember_sensor();
+
+-- What a batch writes back of a device: every uplink moves the first, few change the second. Rows come as one array.
+CREATE TYPE occupancy.device_moved AS (
+    tenant_id uuid, dev_eui text,
+    last_seen_at timestamptz, f_cnt_highest bigint, f_cnt_bitmap bigint, highest_at timestamptz,
+    reading_f_cnt bigint, reading_occurred_at timestamptz, reading_received_at timestamptz,
+    battery_volts real, battery_percent real, temperature_celsius real, rssi smallint, snr real
+);
+CREATE TYPE occupancy.device_changed AS (
+    tenant_id uuid, dev_eui text,
+    last_seen_at timestamptz, f_cnt_highest bigint, f_cnt_bitmap bigint, highest_at timestamptz,
+    reading_f_cnt bigint, reading_occurred_at timestamptz, reading_received_at timestamptz,
+    battery_volts real, battery_percent real, temperature_celsius real, rssi smallint, snr real,
+    source text, application_id text, name text, profile_name text, codec_in_use text,
+    interval_seconds integer, silence_seconds integer, dev_addr text, session_at timestamptz, occupied boolean,
+    occupied_since timestamptz, newest_occupied boolean, reading_session_at timestamptz, silent boolean,
+    pending_occupied boolean, pending_since timestamptz, pending_due_at timestamptz, open_stay_id uuid,
+    flap_score real, flap_at timestamptz, decoder_errors integer, last_error text, past_sessions jsonb
+);
+CREATE TYPE occupancy.space_sensed AS (
+    tenant_id uuid, id uuid, sensor_occupied boolean, sensor_since timestamptz, sensor_silent boolean,
+    state text, state_layer text, state_reason text, state_since timestamptz, version bigint
+);
 
 CALL gateway.isolate('occupancy.sites', '{occupancy_engine_request}', '{occupancy_engine}');
 CALL gateway.isolate('occupancy.devices', '{occupancy_engine_request}', '{occupancy_engine}');

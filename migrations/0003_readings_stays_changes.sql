@@ -48,6 +48,10 @@ CREATE INDEX stays_of_space ON occupancy.stays (tenant_id, space_id, arrived_at)
 CREATE INDEX stays_in_order ON occupancy.stays (tenant_id, space_id, dev_eui, arrived_session, arrived_f_cnt);
 CREATE INDEX stays_received ON occupancy.stays USING brin (received_at);
 
+CREATE TYPE occupancy.stay_ended AS (
+    tenant_id uuid, id uuid, departed_at timestamptz, departed_session timestamptz, departed_f_cnt bigint
+);
+
 CREATE TABLE occupancy.state_changes (
     tenant_id   uuid NOT NULL,
     space_id    uuid NOT NULL,

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from importlib.metadata import version
-
-from nats.errors import Error as NatsError
 
 from occupancy_engine import SCHEMA, SERVICE
 from occupancy_engine.clocks import Clocks
@@ -17,7 +14,7 @@ from occupancy_engine.subscriptions import open_broker
 from occupancy_engine.uplinks import Uplinks
 from occupancy_engine.watermarks import Watermarks
 from parking_chassis.clock import every
-from parking_chassis.command_desk import broker_check
+from parking_chassis.command_desk import broker_check, stop_heard
 from parking_chassis.health import Health, serve_health
 from parking_chassis.logs import configure_logs
 from parking_chassis.nats_connection import connect_nats_unless, nats_check
@@ -61,8 +58,7 @@ async def serve(settings: EngineSettings, stop: asyncio.Event) -> None:
             ):
                 await asyncio.gather(uplinks.run(stop), follow_devices(pool, nats).run(stop))
         finally:
-            with contextlib.suppress(NatsError):  # a broker that is away cannot be told goodbye
-                await broker.stop()
+            await stop_heard(broker)
             await nats.close()
             await commands.close()
             await pool.close()

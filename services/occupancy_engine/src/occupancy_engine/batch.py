@@ -20,11 +20,12 @@ from occupancy_engine.domain.showing import Cause
 from occupancy_engine.domain.stays import Reading
 from occupancy_engine.frames import Placed, decode_frames, look_up, place_frames
 from occupancy_engine.history import repair_stays
-from occupancy_engine.sensing import Sensed, sensor_layer, show_sensed
+from occupancy_engine.sensing import Sensed, sense, sensor_layer
 from occupancy_engine.store import devices as device_rows
 from occupancy_engine.store import orphans as orphan_rows
 from occupancy_engine.store import readings as reading_rows
 from occupancy_engine.store.devices import DeviceKey
+from occupancy_engine.store.one_statement import write_together
 from occupancy_engine.store.readings import Stretch
 from parking_chassis.dead_letters import DEAD_LETTER_TYPE, PoisonError, dead_letter, encode_dead_letter, subject_of
 from parking_chassis.outbox import Event, write_events
@@ -50,9 +51,9 @@ class TakenIn(msgspec.Struct, frozen=True):
 async def take_in(connection: Connection, uplinks: Sequence[UplinkReceived], decoders: Decoders) -> TakenIn:
     """Take frames in, in the order given."""
     known = await look_up(connection, uplinks, decoders)
-    orphans = [(one, why) for one in uplinks if (why := known.orphaned(one))]
-    placed, duplicates = await place_frames(connection, known, uplinks)
-    decode_frames(known, placed)
+    orphans = [(one.uplink, why) for one in known if (why := one.orphaned)]
+    placed, duplicates = await place_frames(connection, known)
+    decode_frames(decoders, placed)
     rows = [_reading_row(frame) for frame in placed]
 
     sensed: list[Sensed] = []
@@ -61,23 +62,24 @@ async def take_in(connection: Connection, uplinks: Sequence[UplinkReceived], dec
     for frame in placed:
         _hear(frame, sensed, stays, late)
 
-    await reading_rows.insert_readings(connection, rows)
-    await orphan_rows.insert_orphans(connection, orphans)
-    await reading_rows.write_stays(connection, stays)
-    await repair_stays(connection, _stretches(late))
-    changes = await show_sensed(connection, sensed)
     heard = {(frame.device.tenant_id, frame.device.dev_eui): frame.device for frame in placed}
-    await device_rows.write_devices(connection, list(heard.values()))
+    showing = await sense(connection, sensed)
+    await write_together(
+        connection,
+        *reading_rows.reading_writes(rows),
+        *reading_rows.stay_writes(stays),
+        *device_rows.device_writes(heard.values()),
+        *showing.writes(),
+    )
+    await orphan_rows.insert_orphans(connection, orphans)
+    stretches = _stretches(late)
+    await repair_stays(connection, stretches)
+    await device_rows.write_devices(connection, device_rows.unwritten(one.device for one in stretches))
     unreadable = [(one.uplink, one.decode_error) for one in placed if one.decode_error is not None]
-    told = [codec_failure(uplink, why) for uplink, why in unreadable]
+    told = showing.events() + [codec_failure(uplink, why) for uplink, why in unreadable]
     told += [display_reported(one, one.display) for one in placed if one.display is not None and one.is_newest]
     await write_events(connection, SCHEMA, told)
-    return TakenIn(
-        tuple(uplink for uplink, _ in unreadable),
-        duplicates,
-        len(orphans),
-        len(changes),
-    )
+    return TakenIn(tuple(uplink for uplink, _ in unreadable), duplicates, len(orphans), len(showing.changes))
 
 
 def codec_failure(uplink: UplinkReceived, why: str) -> Event:

@@ -26,36 +26,18 @@ from parking_contracts.uplink import UplinkReceived
 
 
 class Known(msgspec.Struct, frozen=True):
-    """The bindings and the locked devices that a batch's frames may belong to."""
+    """A frame, its application's binding and its device, the row locked; without either it belongs to nobody yet."""
 
-    decoders: Decoders
-    bindings: dict[tuple[str, str], Binding]
-    devices: dict[DeviceKey, Device] = {}
+    uplink: UplinkReceived
+    binding: Binding | None
+    device: Device | None
 
-    def binding_of(self, uplink: UplinkReceived) -> Binding | None:
-        """The binding of the frame's application."""
-        return self.bindings.get((uplink.source, uplink.application_id))
-
-    def device_of(self, uplink: UplinkReceived) -> Device | None:
-        """The device that sent the frame."""
-        binding = self.binding_of(uplink)
-        return self.devices.get((binding.tenant_id, uplink.dev_eui)) if binding else None
-
-    def decoder_of(self, uplink: UplinkReceived, device: Device | None) -> Decoder | None:
-        """What reads the frame. Raises CodecError when the device asks for a codec that is not installed."""
-        binding = self.binding_of(uplink)
-        return self.decoders.find(
-            uplink,
-            codec=device.codec if device else None,
-            heartbeat_seconds=device.heartbeat_seconds if device else None,
-            mapping=binding.mapping if binding else None,
-        )
-
-    def orphaned(self, uplink: UplinkReceived) -> str | None:
-        """Why a frame belongs to nobody yet, or None."""
-        if self.binding_of(uplink) is None:
+    @property
+    def orphaned(self) -> str | None:
+        """Why the frame belongs to nobody yet, or None."""
+        if self.binding is None:
             return "unknown_application"
-        return "no_codec" if self.device_of(uplink) is None else None
+        return "no_codec" if self.device is None else None
 
 
 class Placed(msgspec.Struct):
@@ -65,6 +47,7 @@ class Placed(msgspec.Struct):
     """
 
     uplink: UplinkReceived
+    binding: Binding
     device: Device
     session_at: datetime
     occurred_at: datetime
@@ -79,47 +62,54 @@ class Placed(msgspec.Struct):
         return (self.session_at, self.uplink.f_cnt)
 
 
-async def look_up(connection: Connection, uplinks: Sequence[UplinkReceived], decoders: Decoders) -> Known:
+async def look_up(connection: Connection, uplinks: Sequence[UplinkReceived], decoders: Decoders) -> list[Known]:
     """Lock the devices of these frames; a new device of a bound application is made if something can read it."""
     bindings = await bindings_of(connection, {(one.source, one.application_id) for one in uplinks})
-    nobody = Known(decoders, bindings)
-    wanted: dict[DeviceKey, UplinkReceived] = {}
-    for one in uplinks:
-        if binding := nobody.binding_of(one):
+    bound = [(one, bindings.get((one.source, one.application_id))) for one in uplinks]
+    wanted: dict[DeviceKey, tuple[UplinkReceived, Binding]] = {}
+    for one, binding in bound:
+        if binding is not None:
             key = (binding.tenant_id, one.dev_eui)
             # A frame with a decoded object tells best whether a mapping can read the device.
             if key not in wanted or bytes(one.object) != b"null":
-                wanted[key] = one
+                wanted[key] = (one, binding)
     devices = await device_rows.lock_devices(connection, sorted(wanted))
-    unknown = {key for key, one in wanted.items() if key not in devices and nobody.decoder_of(one, None)}
+    unknown = {key for key, told in wanted.items() if key not in devices and _decoder_of(decoders, *told, None)}
     if unknown:
         await device_rows.add_devices(connection, unknown)
         devices |= await device_rows.lock_devices(connection, sorted(unknown))
-    return Known(
-        decoders,
-        bindings,
-        {key: device for key, device in devices.items() if _readable(nobody, wanted[key], device)},
+    readable = {key: device for key, device in devices.items() if _is_readable(decoders, *wanted[key], device)}
+    return [
+        Known(one, binding, readable.get((binding.tenant_id, one.dev_eui)) if binding is not None else None)
+        for one, binding in bound
+    ]
+
+
+def _decoder_of(decoders: Decoders, uplink: UplinkReceived, binding: Binding, device: Device | None) -> Decoder | None:
+    """What reads the frame. Raises CodecError when the device asks for a codec that is not installed."""
+    return decoders.find(
+        uplink,
+        codec=device.codec if device else None,
+        heartbeat_seconds=device.heartbeat_seconds if device else None,
+        mapping=binding.mapping,
     )
 
 
-def _readable(known: Known, uplink: UplinkReceived, device: Device) -> bool:
+def _is_readable(decoders: Decoders, uplink: UplinkReceived, binding: Binding, device: Device) -> bool:
     """Whether a frame can be read, or would have been: one without an object still belongs to a mapped device."""
-    if device.codec or known.decoder_of(uplink, device) is not None:
+    if device.codec or _decoder_of(decoders, uplink, binding, device) is not None:
         return True
-    binding = known.binding_of(uplink)
-    return binding is not None and binding.mapping is not None and device.codec_in_use == OBJECT
+    return binding.mapping is not None and device.codec_in_use == OBJECT
 
 
-async def place_frames(
-    connection: Connection, known: Known, uplinks: Sequence[UplinkReceived]
-) -> tuple[list[Placed], int]:
+async def place_frames(connection: Connection, known: Sequence[Known]) -> tuple[list[Placed], int]:
     """Find each frame's place in its device's life; drop, and count, what was heard before."""
     placed: list[Placed] = []
     maybe_seen: dict[tuple[UUID, str, datetime, int], int] = {}
     in_this_batch: set[tuple[UUID, str, datetime, int]] = set()
     duplicates = 0
-    for one in uplinks:
-        binding, device = known.binding_of(one), known.device_of(one)
+    for frame in known:
+        one, binding, device = frame.uplink, frame.binding, frame.device
         if binding is None or device is None:
             continue
         ns_times = [reception.ns_time for reception in one.receptions if reception.ns_time]
@@ -134,16 +124,17 @@ async def place_frames(
         if placement.arrival is Arrival.MAYBE_SEEN:
             maybe_seen[key] = len(placed)
         happened = occurred_at(ns_times=ns_times, time=one.time, received_at=one.received_at, clock=binding.clock)
-        placed.append(Placed(one, device, placement.session_at, happened, placement.arrival is Arrival.NEWEST))
+        is_newest = placement.arrival is Arrival.NEWEST
+        placed.append(Placed(one, binding, device, placement.session_at, happened, is_newest))
     if maybe_seen:
         stored = await reading_rows.stored_readings(connection, maybe_seen)
         seen_before = {maybe_seen[key] for key in stored}
-        placed = [frame for index, frame in enumerate(placed) if index not in seen_before]
+        placed = [one for index, one in enumerate(placed) if index not in seen_before]
         duplicates += len(seen_before)
     return placed, duplicates
 
 
-def decode_frames(known: Known, placed: Iterable[Placed]) -> None:
+def decode_frames(decoders: Decoders, placed: Iterable[Placed]) -> None:
     """Read each payload; a MAC-only frame says nothing, an unreadable one says so."""
     for frame in placed:
         uplink, device = frame.uplink, frame.device
@@ -151,7 +142,7 @@ def decode_frames(known: Known, placed: Iterable[Placed]) -> None:
         device.name, device.profile_name = device.name or uplink.device_name, uplink.device_profile_name
         device.last_seen_at = max(uplink.received_at, device.last_seen_at or uplink.received_at)
         try:
-            decoder = known.decoder_of(uplink, device)
+            decoder = _decoder_of(decoders, uplink, frame.binding, device)
             if decoder is not None:
                 device.codec_in_use = decoder.name
                 frame.display = decoder.name if decoder.is_display else None

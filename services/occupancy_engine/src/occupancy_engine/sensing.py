@@ -7,11 +7,13 @@ from uuid import UUID
 
 import msgspec
 
-from occupancy_engine import metrics
+from occupancy_engine import SCHEMA, metrics
 from occupancy_engine.domain.hearing import Device
 from occupancy_engine.domain.layers import Sensor
-from occupancy_engine.domain.showing import Cause, show
+from occupancy_engine.domain.showing import Cause, Space, show
 from occupancy_engine.store import spaces as space_rows
+from occupancy_engine.store.one_statement import Write, write_together
+from parking_chassis.outbox import Event, write_events
 from parking_chassis.postgres import Connection
 from parking_contracts.space import SpaceStateChanged
 
@@ -30,10 +32,25 @@ def sensor_layer(device: Device) -> Sensor:
     return Sensor(device.occupied, device.occupied_since, device.silent)
 
 
-async def show_sensed(connection: Connection, sensed: Sequence[Sensed]) -> list[SpaceStateChanged]:
-    """Lock the spaces, give them their sensor layers in the order given, and write what is shown."""
+class Showing(msgspec.Struct, frozen=True):
+    """Spaces with their new sensor layers, their rows locked, and what changed of what is shown."""
+
+    spaces: Sequence[Space] = ()
+    changes: Sequence[SpaceStateChanged] = ()
+
+    def writes(self) -> tuple[Write, ...]:
+        """What keeps them."""
+        return space_rows.sensed_writes(self.spaces, self.changes)
+
+    def events(self) -> list[Event]:
+        """What tells of them."""
+        return space_rows.space_events(self.changes)
+
+
+async def sense(connection: Connection, sensed: Sequence[Sensed]) -> Showing:
+    """Lock the spaces and give them their sensor layers, in the order given. Nothing is written yet."""
     if not sensed:
-        return []
+        return Showing()
     spaces = await space_rows.lock_spaces(connection, {(one.tenant_id, one.space_id) for one in sensed})
     changes = []
     for one in sensed:
@@ -43,6 +60,12 @@ async def show_sensed(connection: Connection, sensed: Sequence[Sensed]) -> list[
         change = show(space, msgspec.structs.replace(space.layers, sensor=one.sensor), one.cause)
         if change is not None:
             changes.append(change)
-    await space_rows.write_sensed(connection, list(spaces.values()), changes)
     metrics.STATE_CHANGES.inc(len(changes))
-    return changes
+    return Showing(list(spaces.values()), changes)
+
+
+async def show_sensed(connection: Connection, sensed: Sequence[Sensed]) -> None:
+    """Show what devices say of their spaces, and tell."""
+    showing = await sense(connection, sensed)
+    await write_together(connection, *showing.writes())
+    await write_events(connection, SCHEMA, showing.events())

@@ -35,7 +35,7 @@ async def devices_on_spaces(connection: Connection, after: DeviceKey, limit: int
     """The next devices that are the sensor of a live space, in the order of their keys."""
     return await connection.fetch(
         """
-        SELECT d.tenant_id, d.dev_eui, s.id AS space_id, d.profile_name, d.codec_in_use, d.silent, d.occupied,
+        SELECT d.tenant_id, d.dev_eui, d.space_id, d.profile_name, d.codec_in_use, d.silent, d.occupied,
             d.last_seen_at, greatest(d.occupied_since, d.assigned_at) AS unchanged_since,
             coalesce(d.flap_score * power(0.5, greatest(extract(epoch FROM now() - d.flap_at), 0) / $4), 0)::float8
                 AS flap_score,
@@ -47,11 +47,16 @@ async def devices_on_spaces(connection: Connection, after: DeviceKey, limit: int
             coalesce(c.network_errors_run, 0) AS network_errors_run, c.network_errors_at,
             c.battery_unit, c.battery_per_day, c.battery_days_left, c.snr_median, c.rssi_median,
             coalesce(c.frames_heard, 0) AS frames_heard, coalesce(c.frames_missed, 0) AS frames_missed
-        FROM occupancy.spaces s
-        JOIN occupancy.devices d ON d.tenant_id = s.tenant_id AND d.dev_eui = s.sensor_eui
-        LEFT JOIN occupancy.device_conditions c ON c.tenant_id = d.tenant_id AND c.dev_eui = d.dev_eui
-        WHERE s.deleted_at IS NULL AND s.sensor_eui IS NOT NULL AND (s.tenant_id, s.sensor_eui) > ($1, $2)
-        ORDER BY s.tenant_id, s.sensor_eui LIMIT $3
+        FROM (
+            SELECT * FROM occupancy.devices
+            WHERE space_id IS NOT NULL AND (tenant_id, dev_eui) > ($1, $2)
+            ORDER BY tenant_id, dev_eui LIMIT $3
+        ) d
+        LEFT JOIN LATERAL (
+            SELECT * FROM occupancy.device_conditions
+            WHERE tenant_id = d.tenant_id AND dev_eui = d.dev_eui LIMIT 1
+        ) c ON true
+        ORDER BY d.tenant_id, d.dev_eui
         """,
         *after,
         limit,

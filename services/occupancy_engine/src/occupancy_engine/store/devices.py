@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from occupancy_engine.domain.hearing import Device, Pending
 from occupancy_engine.domain.sessions import Session, Sessions
 from occupancy_engine.domain.stays import Reading
 from occupancy_engine.store.columns import columns
+from occupancy_engine.store.one_statement import ROWS, Row, Write, write_together
 from parking_chassis.postgres import Connection
 
 DeviceKey = tuple[UUID, str]
@@ -20,28 +21,9 @@ _SIGN = 1 << 63
 
 
 async def lock_devices(connection: Connection, keys: Collection[DeviceKey]) -> dict[DeviceKey, Device]:
-    """Lock the known ones of these devices, in one order for everybody, and read them with their spaces."""
-    wanted = columns(keys, 2)
-    rows = await connection.fetch(
-        """
-        SELECT d.* FROM occupancy.devices d
-        JOIN unnest($1::uuid[], $2::text[]) AS wanted (tenant_id, dev_eui) USING (tenant_id, dev_eui)
-        ORDER BY d.tenant_id, d.dev_eui FOR NO KEY UPDATE OF d
-        """,
-        *wanted,
-    )
-    # A statement of its own: it sees who was assigned while we waited for the locks.
-    spaces = await connection.fetch(
-        """
-        SELECT s.tenant_id, s.sensor_eui, s.id FROM occupancy.spaces s
-        JOIN unnest($1::uuid[], $2::text[]) AS wanted (tenant_id, dev_eui)
-            ON s.tenant_id = wanted.tenant_id AND s.sensor_eui = wanted.dev_eui
-        WHERE s.deleted_at IS NULL
-        """,
-        *wanted,
-    )
-    space_ids = {(row["tenant_id"], row["sensor_eui"]): row["id"] for row in spaces}
-    return {(row["tenant_id"], row["dev_eui"]): read_device(row, space_ids) for row in rows}
+    """Lock the known ones of these devices, in one order for everybody, and read them."""
+    rows = await connection.fetch(_LOCK, *columns(keys, 2))
+    return {(row["tenant_id"], row["dev_eui"]): read_device(row) for row in rows}
 
 
 async def add_devices(connection: Connection, keys: Iterable[DeviceKey]) -> None:
@@ -56,9 +38,8 @@ async def add_devices(connection: Connection, keys: Iterable[DeviceKey]) -> None
     )
 
 
-def read_device(row: asyncpg.Record, space_ids: Mapping[DeviceKey, UUID]) -> Device:
+def read_device(row: asyncpg.Record) -> Device:
     """A row as the rules want it."""
-    key = (row["tenant_id"], row["dev_eui"])
     device = Device(
         tenant_id=row["tenant_id"],
         dev_eui=row["dev_eui"],
@@ -81,7 +62,7 @@ def read_device(row: asyncpg.Record, space_ids: Mapping[DeviceKey, UUID]) -> Dev
         pending=None
         if row["pending_occupied"] is None
         else Pending(row["pending_occupied"], row["pending_since"], row["pending_due_at"]),
-        space_id=space_ids.get(key),
+        space_id=row["space_id"],
         assigned_at=row["assigned_at"],
         open_stay_id=row["open_stay_id"],
         battery_volts=row["battery_volts"],
@@ -94,7 +75,7 @@ def read_device(row: asyncpg.Record, space_ids: Mapping[DeviceKey, UUID]) -> Dev
         decoder_errors=row["decoder_errors"],
         last_error=row["last_error"],
     )
-    device.settled_as_stored = _settled(device)
+    device.settled_as_stored = (*tuple(row)[-len(_SETTLED) : -1], device.sessions.past)
     return device
 
 
@@ -123,78 +104,63 @@ def _read_newest(row: asyncpg.Record) -> Reading | None:
     )
 
 
-# Every uplink moves these.
-_MOVING = {
-    "last_seen_at": "timestamptz",
-    "f_cnt_highest": "bigint",
-    "f_cnt_bitmap": "bigint",
-    "highest_at": "timestamptz",
-    "reading_f_cnt": "bigint",
-    "reading_occurred_at": "timestamptz",
-    "reading_received_at": "timestamptz",
-    "battery_volts": "real",
-    "battery_percent": "real",
-    "temperature_celsius": "real",
-    "rssi": "smallint",
-    "snr": "real",
-}
-# These change now and then, and are written only when they did.
-_SETTLED = {
-    "source": "text",
-    "application_id": "text",
-    "name": "text",
-    "profile_name": "text",
-    "codec_in_use": "text",
-    "interval_seconds": "integer",
-    "silence_seconds": "integer",
-    "dev_addr": "text",
-    "session_at": "timestamptz",
-    "past_sessions": "text",
-    "occupied": "boolean",
-    "occupied_since": "timestamptz",
-    "newest_occupied": "boolean",
-    "reading_session_at": "timestamptz",
-    "silent": "boolean",
-    "pending_occupied": "boolean",
-    "pending_since": "timestamptz",
-    "pending_due_at": "timestamptz",
-    "open_stay_id": "uuid",
-    "flap_score": "real",
-    "flap_at": "timestamptz",
-    "decoder_errors": "integer",
-    "last_error": "text",
-}
+_KEY = ("tenant_id", "dev_eui")
+# Every uplink moves these, as `occupancy.device_moved` lists them.
+_MOVING = (
+    *("last_seen_at", "f_cnt_highest", "f_cnt_bitmap", "highest_at", "reading_f_cnt", "reading_occurred_at"),
+    *("reading_received_at", "battery_volts", "battery_percent", "temperature_celsius", "rssi", "snr"),
+)
+# These change now and then, and are written only when they did: with the others, as `occupancy.device_changed`.
+_SETTLED = (
+    *("source", "application_id", "name", "profile_name", "codec_in_use", "interval_seconds", "silence_seconds"),
+    *("dev_addr", "session_at", "occupied", "occupied_since", "newest_occupied", "reading_session_at", "silent"),
+    *("pending_occupied", "pending_since", "pending_due_at", "open_stay_id", "flap_score", "flap_at"),
+    *("decoder_errors", "last_error", "past_sessions"),
+)
+_GIVEN = ("codec", "heartbeat_seconds", "confirm_seconds", "space_id", "assigned_at")
+
+_LOCK = f"""
+    SELECT {", ".join(f"d.{name}" for name in (*_KEY, *_GIVEN, *_MOVING, *_SETTLED))} FROM occupancy.devices d
+    JOIN unnest($1::uuid[], $2::text[]) AS wanted (tenant_id, dev_eui) USING (tenant_id, dev_eui)
+    ORDER BY d.tenant_id, d.dev_eui FOR NO KEY UPDATE OF d
+"""  # noqa: S608  the constants above
 
 
-def _update_of(kinds: Mapping[str, str]) -> str:
-    names = ", ".join(kinds)
-    arrays = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(kinds.values(), 3))
-    assignments = ", ".join(f"{name} = new.{name}" + _CASTS.get(name, "") for name in kinds)
+def _update_of(row_type: str, names: Iterable[str]) -> str:
     return f"""
-        UPDATE occupancy.devices d SET {assignments}
-        FROM unnest($1::uuid[], $2::text[], {arrays}) AS new (tenant_id, dev_eui, {names})
+        UPDATE occupancy.devices d SET {", ".join(f"{name} = new.{name}" for name in names)}
+        FROM unnest({ROWS}::occupancy.{row_type}[]) AS new
         WHERE d.tenant_id = new.tenant_id AND d.dev_eui = new.dev_eui
-    """  # noqa: S608  built from the constants above
+    """  # noqa: S608  the constants above
 
 
-_CASTS = {"past_sessions": "::jsonb"}
-_UPDATE_MOVING = _update_of(_MOVING)
-_UPDATE_SETTLED = _update_of(_SETTLED)
+_UPDATE_MOVED = _update_of("device_moved", _MOVING)
+_UPDATE_CHANGED = _update_of("device_changed", (*_MOVING, *_SETTLED))
 
 
-async def write_devices(connection: Connection, devices: Sequence[Device]) -> None:
-    """Write back what a batch or a clock changed."""
-    if not devices:
-        return
-    moving = [(device.tenant_id, device.dev_eui, *_moving(device)) for device in devices]
-    await connection.execute(_UPDATE_MOVING, *columns(moving, 2 + len(_MOVING)))
-    settled = [
-        (device.tenant_id, device.dev_eui, *now)
-        for device in devices
-        if (now := _settled(device)) != device.settled_as_stored
-    ]
-    if settled:
-        await connection.execute(_UPDATE_SETTLED, *columns(settled, 2 + len(_SETTLED)))
+def device_writes(devices: Iterable[Device]) -> tuple[Write, Write]:
+    """What writes back what a batch or a clock did to devices."""
+    moved: list[Row] = []
+    changed: list[Row] = []
+    for device in devices:
+        settled = _settled(device)
+        row = (device.tenant_id, device.dev_eui, *_moving(device))
+        if settled == device.settled_as_stored:
+            moved.append(row)
+        else:
+            changed.append(row + settled)
+            device.settled_as_stored = settled
+    return Write("devices_moved", _UPDATE_MOVED, moved), Write("devices_changed", _UPDATE_CHANGED, changed)
+
+
+def unwritten(devices: Iterable[Device]) -> list[Device]:
+    """Those of which something that seldom changes was not written yet."""
+    return [device for device in devices if _settled(device) != device.settled_as_stored]
+
+
+async def write_devices(connection: Connection, devices: Iterable[Device]) -> None:
+    """Write devices back."""
+    await write_together(connection, *device_writes(devices))
 
 
 def _moving(device: Device) -> tuple[Any, ...]:
@@ -227,7 +193,6 @@ def _settled(device: Device) -> tuple[Any, ...]:
         device.silence_seconds,
         session and session.dev_addr,
         session and session.session_at,
-        msgspec.json.encode(device.sessions.past).decode() if device.sessions.past else "[]",
         device.occupied,
         device.occupied_since,
         newest and newest.occupied,
@@ -241,4 +206,5 @@ def _settled(device: Device) -> tuple[Any, ...]:
         device.flap_at,
         device.decoder_errors,
         device.last_error,
+        device.sessions.past,
     )

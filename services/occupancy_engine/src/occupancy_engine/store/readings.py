@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
-from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
@@ -12,28 +11,19 @@ import msgspec
 from occupancy_engine.domain.hearing import Device, StayBegun, StayEnded
 from occupancy_engine.domain.stays import Place, Reading, Repair, Stay
 from occupancy_engine.store.columns import columns
+from occupancy_engine.store.one_statement import ROWS, Row, Write
 from parking_chassis.postgres import Connection
 
-ReadingRow = tuple[Any, ...]
-"""A value for each of READING_COLUMNS, JSON as bytes."""
+ReadingRow = Row
+"""A value for each of the table's columns, in their order; JSON as bytes."""
 
-READING_COLUMNS = (
-    *("tenant_id", "dev_eui", "session_at", "f_cnt", "received_at", "occurred_at", "space_id", "occupied", "f_port"),
-    *("payload", "object", "codec", "decode_error", "battery_volts", "battery_percent", "temperature_celsius"),
-    *("attributes", "receptions"),
-)
-_INSERT_READINGS = f"""
-    INSERT INTO occupancy.sensor_readings ({", ".join(READING_COLUMNS)})
-    SELECT * FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::bigint[], $5::timestamptz[], $6::timestamptz[],
-        $7::uuid[], $8::boolean[], $9::smallint[], $10::bytea[], $11::jsonb[], $12::text[], $13::text[], $14::real[],
-        $15::real[], $16::real[], $17::jsonb[], $18::jsonb[])
-"""  # noqa: S608  the constant above
+# Not by COPY, which refuses tables under row-level security.
+_INSERT_READINGS = f"INSERT INTO occupancy.sensor_readings SELECT * FROM unnest({ROWS}::occupancy.sensor_readings[])"  # noqa: S608
 
 
-async def insert_readings(connection: Connection, rows: Sequence[ReadingRow]) -> None:
-    """Store readings; the caller has made sure that none is stored already."""
-    if rows:  # not by COPY, which refuses tables under row-level security
-        await connection.execute(_INSERT_READINGS, *columns(rows, len(READING_COLUMNS)))
+def reading_writes(rows: Sequence[ReadingRow]) -> tuple[Write]:
+    """What stores readings; the caller has made sure that none is stored already."""
+    return (Write("readings", _INSERT_READINGS, rows),)
 
 
 ReadingKey = tuple[UUID, str, datetime, int]
@@ -52,57 +42,58 @@ async def stored_readings(connection: Connection, keys: Collection[ReadingKey]) 
     return {(row["tenant_id"], row["dev_eui"], row["session_at"], row["f_cnt"]) for row in rows}
 
 
-async def write_stays(connection: Connection, moves: Sequence[StayBegun | StayEnded]) -> None:
-    """Begin and end stays, in order; a stay may do both in one batch.
+_INSERT_STAYS = f"""
+    INSERT INTO occupancy.stays SELECT * FROM unnest({ROWS}::occupancy.stays[])
+    RETURNING tenant_id, space_id, arrived_at, departed_at
+"""  # noqa: S608
+_END_STAYS = f"""
+    UPDATE occupancy.stays s SET departed_at = greatest(s.arrived_at, new.departed_at),
+        departed_session = new.departed_session, departed_f_cnt = new.departed_f_cnt
+    FROM unnest({ROWS}::occupancy.stay_ended[]) AS new
+    WHERE s.tenant_id = new.tenant_id AND s.id = new.id
+    RETURNING s.tenant_id, s.space_id, s.arrived_at, s.departed_at
+"""  # noqa: S608
+_LEAVE_WORD = """
+    INSERT INTO occupancy.rollup_queue (tenant_id, space_id, from_at, until_at)
+    SELECT * FROM stays_begun WHERE departed_at IS NOT NULL UNION ALL SELECT * FROM stays_ended
+"""
+
+
+def stay_writes(moves: Iterable[StayBegun | StayEnded]) -> tuple[Write, ...]:
+    """What begins and ends stays, in order; a stay may do both in one batch.
 
     An ended one leaves word for the rollups. A running one need not: their clock looks at what runs.
     """
-    begun = [move for move in moves if isinstance(move, StayBegun)]
-    ended = [move for move in moves if isinstance(move, StayEnded)]
-    if begun:
-        await connection.execute(
-            """
-            INSERT INTO occupancy.stays
-                (tenant_id, id, space_id, dev_eui, arrived_at, arrived_session, arrived_f_cnt, received_at)
-            SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::timestamptz[],
-                                 $6::timestamptz[], $7::bigint[], $8::timestamptz[])
-            """,
-            *columns([_begun_row(move) for move in begun], 8),
-        )
-    if ended:
-        await connection.execute(
-            """
-            WITH ended AS (
-                UPDATE occupancy.stays s SET departed_at = greatest(s.arrived_at, new.departed_at),
-                    departed_session = new.departed_session, departed_f_cnt = new.departed_f_cnt
-                FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::timestamptz[], $5::bigint[])
-                    AS new (tenant_id, id, departed_at, departed_session, departed_f_cnt)
-                WHERE s.tenant_id = new.tenant_id AND s.id = new.id
-                RETURNING s.tenant_id, s.space_id, s.arrived_at, s.departed_at
-            )
-            INSERT INTO occupancy.rollup_queue (tenant_id, space_id, from_at, until_at) SELECT * FROM ended
-            """,
-            *columns(
-                [
-                    (move.device.tenant_id, move.id, move.departed_at, *(move.departed or (None, None)))
-                    for move in ended
-                ],
-                5,
-            ),
-        )
+    begun, ended = {}, {}
+    for move in moves:
+        if isinstance(move, StayBegun):
+            begun[move.id] = move
+        else:
+            ended[move.id] = move
+    return (
+        Write("stays_begun", _INSERT_STAYS, [_begun_row(move, ended.pop(move.id, None)) for move in begun.values()]),
+        Write("stays_ended", _END_STAYS, [_ended_row(move) for move in ended.values()]),
+        Write("left_word", _LEAVE_WORD),
+    )
 
 
-def _begun_row(move: StayBegun) -> tuple[Any, ...]:
-    device, reading = move.device, move.reading
+def _begun_row(begun: StayBegun, ended: StayEnded | None) -> Row:
+    device, reading = begun.device, begun.reading
     return (
         device.tenant_id,
-        move.id,
+        begun.id,
         device.space_id,
         device.dev_eui,
         reading.occurred_at,
+        max(reading.occurred_at, ended.departed_at) if ended else None,
         *reading.place,
+        *((ended.departed if ended else None) or (None, None)),
         reading.received_at,
     )
+
+
+def _ended_row(ended: StayEnded) -> Row:
+    return (ended.device.tenant_id, ended.id, ended.departed_at, *(ended.departed or (None, None)))
 
 
 class Stretch(msgspec.Struct, frozen=True):

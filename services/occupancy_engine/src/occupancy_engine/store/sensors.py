@@ -8,7 +8,8 @@ from uuid import UUID
 from occupancy_engine.domain.hearing import Device, StayEnded
 from occupancy_engine.domain.showing import Space
 from occupancy_engine.store.devices import DeviceKey, add_devices, lock_devices, write_devices
-from occupancy_engine.store.readings import write_stays
+from occupancy_engine.store.one_statement import write_together
+from occupancy_engine.store.readings import stay_writes
 from parking_chassis.postgres import Connection
 
 Held = dict[DeviceKey, Device]
@@ -46,7 +47,8 @@ async def swap(connection: Connection, held: Held, space: Space, sensor_eui: str
     """Take the present sensor off, ending its running stay, and put another on. Answers the new one."""
     if (old := held.get((space.tenant_id, space.sensor_eui or ""))) is not None:
         if old.open_stay_id is not None:
-            await write_stays(connection, [StayEnded(old.open_stay_id, old, None, await _known_until(connection, old))])
+            ended = StayEnded(old.open_stay_id, old, None, await _known_until(connection, old))
+            await write_together(connection, *stay_writes([ended]))
             old.open_stay_id = None
         old.space_id = None
         await write_devices(connection, [old])

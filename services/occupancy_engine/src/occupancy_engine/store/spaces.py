@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -12,8 +12,9 @@ from occupancy_engine import SCHEMA
 from occupancy_engine.domain.layers import Layers, Override, Reserved, Sensor, Shown
 from occupancy_engine.domain.showing import Space
 from occupancy_engine.store.columns import columns
+from occupancy_engine.store.one_statement import ROWS, Write, write_together
 from occupancy_engine.store.space_events import space_event
-from parking_chassis.outbox import write_events
+from parking_chassis.outbox import Event, write_events
 from parking_chassis.postgres import Connection
 from parking_contracts.space import Layer, SpaceState, SpaceStateChanged
 
@@ -31,16 +32,17 @@ SpaceKey = tuple[UUID, UUID]
 
 async def lock_spaces(connection: Connection, keys: Collection[SpaceKey]) -> dict[SpaceKey, Space]:
     """Lock these rows, in one order for everybody. Deleted ones are missing."""
+    # Without a condition on deleted_at: by the partial indexes that it opens, a planner that knows no figures of the
+    # table yet reads a tenant's spaces all over again for each that is wanted.
     rows = await connection.fetch(
         f"""
-        SELECT {_COLUMNS} FROM occupancy.spaces s
+        SELECT {_COLUMNS}, s.deleted_at FROM occupancy.spaces s
         JOIN unnest($1::uuid[], $2::uuid[]) AS wanted (tenant_id, id) USING (tenant_id, id)
-        WHERE s.deleted_at IS NULL
         ORDER BY s.tenant_id, s.id FOR NO KEY UPDATE OF s
         """,  # noqa: S608  the constant above
         *columns(keys, 2),
     )
-    return {(row["tenant_id"], row["id"]): read_space(row) for row in rows}
+    return {(row["tenant_id"], row["id"]): read_space(row) for row in rows if row["deleted_at"] is None}
 
 
 def read_space(row: asyncpg.Record) -> Space:
@@ -94,42 +96,35 @@ async def write_shown(connection: Connection, spaces: Sequence[Space], changes: 
             """,
             *columns([_row(space) for space in spaces], 17),
         )
-    await _write_changes(connection, changes)
+    await write_together(connection, _history_of(changes))
+    await write_events(connection, SCHEMA, space_events(changes))
 
 
-async def write_sensed(connection: Connection, spaces: Sequence[Space], changes: Sequence[SpaceStateChanged]) -> None:
+_UPDATE_SENSED = f"""
+    UPDATE occupancy.spaces s SET
+        sensor_heard = new.sensor_occupied IS NOT NULL, sensor_occupied = new.sensor_occupied,
+        sensor_since = new.sensor_since, sensor_silent = new.sensor_silent,
+        state = new.state, state_layer = new.state_layer, state_reason = new.state_reason,
+        state_since = new.state_since, version = new.version
+    FROM unnest({ROWS}::occupancy.space_sensed[]) AS new
+    WHERE s.tenant_id = new.tenant_id AND s.id = new.id
+"""  # noqa: S608  the constant above
+_INSERT_CHANGES = f"INSERT INTO occupancy.state_changes SELECT * FROM unnest({ROWS}::occupancy.state_changes[])"  # noqa: S608
+
+
+def sensed_writes(spaces: Iterable[Space], changes: Iterable[SpaceStateChanged]) -> tuple[Write, Write]:
     """As `write_shown`, where nothing but the sensor layer can have changed: the path of most uplinks that matter."""
-    await connection.execute(
-        """
-        UPDATE occupancy.spaces s SET
-            sensor_heard = new.sensor_occupied IS NOT NULL, sensor_occupied = new.sensor_occupied,
-            sensor_since = new.sensor_since, sensor_silent = new.sensor_silent,
-            state = new.state, state_layer = new.layer, state_reason = new.reason, state_since = new.since,
-            version = new.version
-        FROM unnest($1::uuid[], $2::uuid[], $3::boolean[], $4::timestamptz[], $5::boolean[], $6::text[], $7::text[],
-                    $8::text[], $9::timestamptz[], $10::bigint[])
-            AS new (tenant_id, id, sensor_occupied, sensor_since, sensor_silent, state, layer, reason, since, version)
-        WHERE s.tenant_id = new.tenant_id AND s.id = new.id
-        """,
-        *columns([(space.tenant_id, space.id, *_sensed_row(space)) for space in spaces], 10),
-    )
-    await _write_changes(connection, changes)
+    rows = [(space.tenant_id, space.id, *_sensed_row(space)) for space in spaces]
+    return Write("spaces_sensed", _UPDATE_SENSED, rows), _history_of(changes)
 
 
-async def _write_changes(connection: Connection, changes: Sequence[SpaceStateChanged]) -> None:
-    if not changes:
-        return
-    # Not by COPY: it takes a round trip more, and latency is made of round trips.
-    await connection.execute(
-        """
-        INSERT INTO occupancy.state_changes (tenant_id, space_id, version, previous, state, layer, reason, source,
-            cause, request_id, occurred_at, changed_at)
-        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[],
-            $8::text[], $9::text[], $10::text[], $11::timestamptz[], $12::timestamptz[])
-        """,
-        *columns([_change_row(change) for change in changes], 12),
-    )
-    await write_events(connection, SCHEMA, [space_event(one.tenant_id, one.space_id, one) for one in changes])
+def space_events(changes: Iterable[SpaceStateChanged]) -> list[Event]:
+    """The events of changes, for the outbox."""
+    return [space_event(one.tenant_id, one.space_id, one) for one in changes]
+
+
+def _history_of(changes: Iterable[SpaceStateChanged]) -> Write:
+    return Write("history", _INSERT_CHANGES, [_change_row(change) for change in changes])
 
 
 def _row(space: Space) -> tuple[object, ...]:
