@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -31,6 +31,9 @@ log = structlog.get_logger()
 BATCH = 500
 POLL_SECONDS = 1.0
 RETRY_SECONDS = 1.0
+# The lock is the session's: PostgreSQL ends one that says nothing for so long, and another replica relays. A frozen
+# process would hold it for as long as it is frozen.
+SILENT_SECONDS = 10
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -90,7 +93,7 @@ class OutboxRelay:
             if not await connection.fetchval("SELECT pg_try_advisory_lock(hashtextextended($1, 0))", lock):
                 return
             # A deletion lost in a crash only publishes again under the same id: it need not wait for the disk.
-            await connection.execute("SET synchronous_commit = off")
+            await connection.execute(f"SET synchronous_commit = off; SET idle_session_timeout = '{SILENT_SECONDS}s'")
             async with listening(connection, f"{self._schema}_outbox", self._on_notify):
                 self.is_relaying = True
                 log.info("outbox_relay_started", schema=self._schema)
@@ -106,7 +109,7 @@ class OutboxRelay:
             f"SELECT id, event_id, subject, type, time, payload FROM {self._schema}.outbox ORDER BY id LIMIT {BATCH}"  # noqa: S608
         )
         if rows:
-            await self._publish(rows)
+            await _while_speaking(connection, self._publish(rows))
             await connection.execute(
                 f"DELETE FROM {self._schema}.outbox WHERE id = ANY($1)",  # noqa: S608
                 [row["id"] for row in rows],
@@ -141,6 +144,17 @@ class OutboxRelay:
 
     def _on_notify(self, *_: object) -> None:
         self._wake.set()
+
+
+async def _while_speaking(connection: Connection, publishing: Coroutine[None, None, None]) -> None:
+    """Publish, however long JetStream is away, on a session that says something meanwhile."""
+    task = asyncio.create_task(publishing)
+    try:
+        while not (await asyncio.wait({task}, timeout=POLL_SECONDS))[0]:
+            await connection.execute("SELECT 1")
+        await task
+    finally:
+        task.cancel()
 
 
 def _rounds(rows: Sequence[asyncpg.Record]) -> list[list[asyncpg.Record]]:

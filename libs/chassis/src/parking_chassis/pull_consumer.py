@@ -65,7 +65,9 @@ class Delivery(msgspec.Struct, frozen=True, gc=False):
 
     def header(self, name: bytes) -> bytes | None:
         """One header's value."""
-        return dict(_HEADER.findall(self.headers)).get(name) if self.headers else None
+        if self.headers is None or name not in self.headers:  # as most: spare them the parsing
+            return None
+        return dict(_HEADER.findall(self.headers)).get(name)
 
 
 class PullConsumer:
@@ -111,10 +113,17 @@ class PullConsumer:
         self._wake.set()
 
     async def give_back(self) -> None:
-        """Hand what was delivered and not yet taken to whoever else consumes, now rather than after the ack wait."""
+        """Hand what was delivered and not yet taken to whoever else consumes, now rather than after the ack wait.
+
+        The inbox is closed first: what our last request still asks for would come to nobody.
+        """
+        if self._inbox is None:
+            return
+        await self._inbox.close()
         waiting = list(self._arrived)
         self._arrived.clear()
         await self._answer(waiting, b"-NAK")
+        self._inbox, self._request_left = None, 0
 
     async def ack(self, deliveries: Sequence[Delivery]) -> None:
         """Acknowledge work that is durable."""

@@ -7,11 +7,15 @@ calls it for each message, and ours takes those of this subscription before anyt
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from nats.errors import Error as NatsError
+
 if TYPE_CHECKING:
     from nats.aio.client import Client
+    from nats.aio.subscription import Subscription
 
 OnMessage = Callable[[bytes, bytes, bytes, bytes | None], None]
 
@@ -25,14 +29,15 @@ class RawInbox:
 
     def __init__(self, client: Client, prefix: str) -> None:
         self._client = client
+        self._subscription: Subscription | None = None
         self.prefix = prefix.encode()
 
     @classmethod
     async def open(cls, client: Client, on_message: OnMessage) -> RawInbox:
         """Subscribe a fresh inbox; `on_message(subject, reply, data, headers)` runs in the parser and never raises."""
         inbox = cls(client, client.new_inbox())
-        subscription = await client.subscribe(f"{inbox.prefix.decode()}.*", cb=_never)
-        mine = subscription._id  # noqa: SLF001
+        inbox._subscription = await client.subscribe(f"{inbox.prefix.decode()}.*", cb=_never)
+        mine = inbox._subscription._id  # noqa: SLF001
         theirs = client._process_msg  # noqa: SLF001
 
         async def process(sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes | None) -> None:
@@ -48,6 +53,13 @@ class RawInbox:
         """The number that a request put behind the prefix; None for a message stored under a subject of its own."""
         prefix, _, token = subject.rpartition(b".")
         return int(token) if prefix == self.prefix else None
+
+    async def close(self) -> None:
+        """Take no more; when it returns, everything that was on its way has come, unless the server is away."""
+        with contextlib.suppress(NatsError, TimeoutError):
+            if self._subscription is not None:
+                await self._subscription.unsubscribe()
+            await self._client.flush(timeout=1)
 
     async def write(self, commands: bytes) -> None:
         """Hand protocol lines to the connection as one buffer."""
