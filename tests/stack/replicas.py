@@ -74,7 +74,9 @@ class Replicas(Service):
         self.process = None
 
     def end(self) -> None:
-        self.kill()
+        for one in self.each:
+            one.end()
+        self.process = None
         if self.front:
             self.front.close()
 

@@ -86,8 +86,14 @@ class Service:
             self.process = None
 
     def end(self) -> None:
-        """When a test is over: nobody asks how it ends any more, and an orderly end takes 0.2 s."""
+        """When a test is over: nobody asks how it ends any more, and an orderly end takes 0.2 s.
+
+        Whatever it did, NATS let it do: a refusal would show that `parking_contracts.permissions` lacks something.
+        """
         self.kill()
+        if self.log.exists():
+            lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
+            assert not [line for line in lines if "permissions violation" in line.lower()], f"{self.module} may do less"
 
     def stop(self) -> int:
         """SIGTERM, and SIGKILL after ten seconds; the exit status (negative: the signal's number)."""

@@ -131,7 +131,10 @@ def nats_check(client: Client) -> Callable[[], Awaitable[str | None]]:
 
 def remedy_of(error: Exception) -> str | None:
     """What to do about it, where somebody has to do something."""
-    if isinstance(error, AuthorizationError):
+    words = str(error).lower()
+    if "permissions violation" in words:
+        return "this user lacks a right: give NATS the users of `parkstream permissions nats`, and each service its own"
+    if isinstance(error, AuthorizationError) or "authorization violation" in words:
         return "user or password is wrong: correct PARKSTREAM_NATS_URL, PARKSTREAM_NATS_PASSWORD or its _FILE"
     if remedy := tls.remedy_of(error, "PARKSTREAM_NATS_TLS"):
         return f"{remedy}; the tls block of a NATS server needs `handshake_first: auto`"
