@@ -80,10 +80,10 @@ async def watched(postgres_server: Any, migrated_template: str, nats_pool: Any) 
             targets = {name: service.url.removeprefix("http://") for name, service in services.items()}
             prometheus = await running.enter_async_context(prometheus_beside(targets))
             # From here on, so that what happens is seen as growth.
-            await eventually(partial(scraped, prometheus, 1), 30, message="Prometheus has seen every service")
+            await eventually(partial(scraped, prometheus, 1), 60, message="Prometheus has seen every service")
             await do_something(services["api_gateway"].url, account)
             exported = await metrics_of(services)
-            await eventually(partial(has_seen, prometheus), 30, message="Prometheus has seen what happened")
+            await eventually(partial(has_seen, prometheus), 60, message="Prometheus has seen what happened")
             yield Watched(prometheus, exported)
 
 
