@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -48,7 +49,7 @@ def chaos(
         seed=seed, minutes=minutes, broker=broker, replicas=replicas, rate=rate, short=short, cluster=cluster
     )
     try:
-        found = asyncio.run(run_series(series, console))
+        found = asyncio.run(run_series(series, console, partial(_write, report)))
     except OperatorError as error:
         console.print(str(error), style="red", markup=False)
         raise typer.Exit(2) from None
@@ -56,12 +57,11 @@ def chaos(
         raise typer.Exit(130) from None
     finally:
         end_fork_servers()
-    _write(found, report)
+    sys.stdout.write(found.to_markdown())
     raise typer.Exit(1 if found.has_findings else 0)
 
 
-def _write(found: Report, report: Path | None) -> None:
-    sys.stdout.write(found.to_markdown())
+def _write(report: Path | None, found: Report) -> None:
     if report is not None:
         report.with_suffix(".md").write_text(found.to_markdown(), encoding="utf-8")
         report.with_suffix(".json").write_bytes(found.to_json())

@@ -24,7 +24,7 @@ from parkstream.embedded import child, ports
 from parkstream.errors import OperatorError
 from stack.service_process import Service
 
-READY_SECONDS = 60.0
+READY_SECONDS = 180.0  # on a machine that does other things as well
 POLL_SECONDS = 0.05
 STOP_STEPS = ((signal.SIGTERM, 10.0),)
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from chaos.checker import Finding
 from chaos.cluster import NODES
 from chaos.report import Report, Round
 from chaos.rounds import UPLINKS_PER_SECOND, Wanted, run_round
@@ -75,8 +76,8 @@ def _cluster_rounds(series: Series) -> Iterator[Wanted]:
             return
 
 
-async def run_series(series: Series, console: Console) -> Report:
-    """Rounds until the time is over; the last one is finished."""
+async def run_series(series: Series, console: Console, on_round: Callable[[Report], None]) -> Report:
+    """Rounds until the time is over; the last one is finished. `on_round` gets what there is after each."""
     report = Report([])
     began, total = time.monotonic(), 60 * series.minutes
     with _bar(console, total) as bar:
@@ -87,6 +88,7 @@ async def run_series(series: Series, console: Console) -> Report:
                 if report.rounds and time.monotonic() - began > total:
                     break
                 report.rounds.append(await _one(wanted, bar, console))
+                on_round(report)
         finally:
             ticking.cancel()
         bar.update(task, completed=total)
@@ -104,11 +106,28 @@ async def _one(wanted: Wanted, bar: Progress, console: Console) -> Round:
         bar.update(bar.task_ids[0], said=f"seed {wanted.seed}: {text.strip()}")
         console.print(f"{time.monotonic() - began:6.1f}  {text}", markup=False, style="dim")
 
-    done = await run_round(wanted, say)
+    try:
+        done = await run_round(wanted, say)
+    except (OperatorError, TimeoutError) as error:
+        done = _broken_off(wanted, str(error) or type(error).__name__, time.monotonic() - began)
     for one in done.findings:
         console.print(f"  {one.kind}: {one.count} {one.what}: {'; '.join(one.examples)}", style="red", markup=False)
     console.print(f"  {done.summary}", markup=False)
     return done
+
+
+def _broken_off(wanted: Wanted, why: str, seconds: float) -> Round:
+    """A round that could not be carried out is a finding: nobody knows what it would have shown."""
+    return Round(
+        seed=wanted.seed,
+        broker=wanted.broker,
+        replicas=wanted.replicas,
+        dense=wanted.dense,
+        seconds=seconds,
+        faults=[],
+        counts={},
+        findings=[Finding("unresolved", "a round that could not be carried out", 1, (why,))],
+    )
 
 
 def _bar(console: Console, total: float) -> Progress:
