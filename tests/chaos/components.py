@@ -84,9 +84,9 @@ class ServiceComponent:
         return None if process is None or process.poll() is not None else process.pid
 
     async def start(self) -> None:
-        """Ready when its health route says so; a dependency that is away does not keep it from starting."""
+        """Started, not ready yet: a dependency that is away keeps it from that. The first start imports for seconds."""
         if self.pid is None:
-            self.service.spawn()
+            await asyncio.to_thread(self.service.spawn)
 
     async def wait_ready(self, within: float = READY_SECONDS) -> bool:
         """Whether it says so in time."""
