@@ -31,6 +31,11 @@ READY_SECONDS = 1.0
 AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, NatsError)
 # Rows are looked for from a little before the last look, since they are committed in another order than received.
 OVERLAP_SECONDS = 90.0
+DISPLAYS = """
+    SELECT dev_eui, sent_version, desired_version, desired, now() - due_at AS overdue, claim, now() - heard_at AS heard,
+           failed_at, mended
+    FROM downlink.displays
+"""
 Instant = tuple[str, int, int]
 """Device, fCnt, microseconds."""
 
@@ -160,9 +165,10 @@ class _Waiting:
             self._wishes = dict(await sql.fetch("SELECT dev_eui, desired_version FROM downlink.displays"))
         if behind := watch.behind(self._versions):
             return f"the last events of {behind} spaces, for clients"
-        sent = dict(await sql.fetch("SELECT dev_eui, sent_version FROM downlink.displays"))
-        if waiting := sum(sent.get(eui, 0) < version for eui, version in self._wishes.items()):
-            return f"{waiting} displays to be told"
+        rows = {row["dev_eui"]: row for row in await sql.fetch(DISPLAYS)}
+        waiting = [row for eui, row in rows.items() if row["sent_version"] < self._wishes.get(eui, 0)]
+        if waiting:
+            return f"{len(waiting)} displays to be told, such as {dict(waiting[0])}"
         if unanswered := watch.unanswered(began):
             return f"{unanswered} answers to bookings"
         return "" if await watch.ready() else "a service that is not ready"

@@ -133,7 +133,7 @@ def _recovery(watch: Watch, say: Said) -> Callable[[Done], Awaitable[None]]:
     async def recovered(done: Done) -> None:
         done.caught_up, done.last = await watch.caught_up(RECOVERY_PATIENCE_SECONDS)
         took = "NOT CAUGHT UP" if done.caught_up is None else f"caught up in {done.caught_up:.1f} s"
-        say(f"  {took}" + (f"; last: {done.last}" if done.last else ""))
+        say(f"  {took}" + (f"; last: {done.last[:300]}" if done.last else ""))
 
     return recovered
 
