@@ -122,7 +122,6 @@ async def test_frames_leave_at_a_multiple_of_their_own_clock(mosquitto: Mosquitt
     ("url", "broker"),
     [
         ("mqtt://h", Broker(host="h", port=1883)),
-        ("mqtts://h", Broker(host="h", port=8883, tls=True)),
         (
             "mqtt://us%40er:p%3Ass@127.0.0.1:1999",
             Broker(host="127.0.0.1", port=1999, username="us@er", password="p:ss"),
@@ -137,3 +136,8 @@ def test_a_broker_url_is_read(url: str, broker: Broker) -> None:
 def test_another_url_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="mqtt://user:password@host:1883"):
         parse_broker(url)
+
+
+def test_a_broker_url_with_tls_is_read() -> None:
+    broker = parse_broker("mqtts://h")
+    assert (broker.host, broker.port, broker.tls is not None) == ("h", 8883, True)

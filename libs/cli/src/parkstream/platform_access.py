@@ -10,8 +10,9 @@ from uuid import UUID
 import asyncpg
 from nats.errors import Error as NatsError
 
+from parking_chassis.settings import MqttSettings
 from parking_simulator.commands import CommandClient, CommandRefusedError, NobodyAnswersError
-from parking_simulator.publisher import Broker, BrokerRefusedError, parse_broker
+from parking_simulator.publisher import Broker, BrokerRefusedError
 from parkstream import queries
 from parkstream.errors import OperatorError
 from parkstream.migrate import connect as connect_database
@@ -41,11 +42,14 @@ def plain_words() -> Iterator[None]:
 
 
 def broker_of(found: Connections) -> Broker:
-    """The MQTT broker to publish to."""
+    """The MQTT broker to publish to; password and TLS files come from the environment, as the services have them."""
     try:
-        return parse_broker(found.mqtt_url)
+        settings = MqttSettings(mqtt_url=found.mqtt_url)
+        tls = settings.mqtt_tls()
     except ValueError as error:
         raise OperatorError(f"PARKSTREAM_MQTT_URL is not usable: {error}.") from error
+    user, password = settings.mqtt_login
+    return Broker(host=settings.mqtt_host, port=settings.mqtt_port, username=user, password=password, tls=tls)
 
 
 async def find_tenant(found: Connections, wanted: str | None) -> UUID:

@@ -41,7 +41,7 @@ class Broker(msgspec.Struct, frozen=True, kw_only=True):
     port: int
     username: str | None = None
     password: str | None = None
-    tls: bool = False
+    tls: ssl.SSLContext | None = None
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
@@ -62,7 +62,7 @@ def parse_broker(url: str) -> Broker:
         port=parts.port or (8883 if tls else 1883),
         username=unquote(parts.username) if parts.username else None,
         password=unquote(parts.password) if parts.password else None,
-        tls=tls,
+        tls=ssl.create_default_context() if tls else None,
     )
 
 
@@ -171,7 +171,7 @@ class Publisher:
             password=self.broker.password,
             identifier=self._client_id,
             protocol=self._protocol,
-            tls_context=ssl.create_default_context() if self.broker.tls else None,
+            tls_context=self.broker.tls,
             timeout=5,
             keepalive=15,
             clean_session=None if version_5 else True,

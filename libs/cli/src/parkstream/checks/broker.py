@@ -2,10 +2,11 @@
 
 import uuid
 from collections.abc import AsyncIterator
-from urllib.parse import unquote, urlsplit
 
 import aiomqtt
 
+from parking_chassis.settings import MqttSettings
+from parking_chassis.tls import remedy_of
 from parkstream.checks import Finding
 
 PROBE_TOPIC = "parkstream/doctor"
@@ -21,7 +22,9 @@ async def check_broker(mqtt_url: str) -> AsyncIterator[Finding]:
         try:
             await _subscribe(mqtt_url, aiomqtt.ProtocolVersion.V311)
         except aiomqtt.MqttError:
-            remedy = "Check PARKSTREAM_MQTT_URL, user and password, and that the broker runs"
+            remedy = remedy_of(refused, "PARKSTREAM_MQTT_TLS") or (
+                "Check PARKSTREAM_MQTT_URL, user and password, and that the broker runs"
+            )
             yield Finding("MQTT broker", f"{place}: {refused}", remedy)
         else:
             yield Finding("MQTT broker", f"{place}, MQTT 3.1.1 (ChirpStack needs 5: give it a Mosquitto or EMQX)")
@@ -30,16 +33,16 @@ async def check_broker(mqtt_url: str) -> AsyncIterator[Finding]:
 
 
 async def _subscribe(mqtt_url: str, version: aiomqtt.ProtocolVersion) -> None:
-    url = urlsplit(mqtt_url)
-    tls = url.scheme in {"mqtts", "ssl"}
+    settings = MqttSettings(mqtt_url=mqtt_url)
+    user, password = settings.mqtt_login
     async with aiomqtt.Client(
-        url.hostname or "",
-        url.port or (8883 if tls else 1883),
-        username=unquote(url.username) if url.username else None,
-        password=unquote(url.password) if url.password else None,
+        settings.mqtt_host,
+        settings.mqtt_port,
+        username=user,
+        password=password,
         identifier=f"parkstream-doctor-{uuid.uuid4().hex[:8]}",
         protocol=version,
         timeout=TIMEOUT_SECONDS,
-        tls_params=aiomqtt.TLSParameters() if tls else None,
+        tls_context=settings.mqtt_tls(),
     ) as client:
         await client.subscribe(PROBE_TOPIC, qos=1)
