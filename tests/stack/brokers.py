@@ -88,6 +88,16 @@ class Mosquitto:
 @pytest.fixture
 def mosquitto() -> Iterator[Mosquitto]:
     """A running Mosquitto of this test alone; skipped where it is not installed, but never in CI."""
+    yield from _running_mosquitto()
+
+
+@pytest.fixture(scope="module")
+def module_mosquitto() -> Iterator[Mosquitto]:
+    """The same, of all tests of this module."""
+    yield from _running_mosquitto()
+
+
+def _running_mosquitto() -> Iterator[Mosquitto]:
     executable = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
     if executable is None:
         reason = "mosquitto is not installed (apt-get install mosquitto)"

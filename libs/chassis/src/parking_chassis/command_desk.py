@@ -8,6 +8,7 @@ waiting and can ask again; so is anything unexpected, which goes to the log whol
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+FAREWELL_SECONDS = 1.5
+START_AGAIN_SECONDS = 0.5
 AT_ONCE = 8  # of each command, per process; what they wait for is the database
 
 Act = Callable[[Connection, Command[Any]], Awaitable[Any]]
@@ -139,10 +142,25 @@ async def serve_commands(
 
 async def start_heard(broker: NatsBroker) -> None:
     """Start, and wait until the server has every subscription: whoever asks from now on is heard."""
-    connection = await broker.connect()
-    await broker.start()
+    while True:
+        connection = await broker.connect()
+        try:
+            await broker.start()
+            break
+        except NatsError as error:  # no answer about a consumer, while a cluster elects who leads it
+            log.warning("commands_postponed", error=repr(error))
+        with contextlib.suppress(NatsError, ExceptionGroup):  # what had been opened; the rest is begun anew
+            await broker.stop()
+        await asyncio.sleep(START_AGAIN_SECONDS)
     with contextlib.suppress(NatsError):  # away again already: it subscribes anew when it is back
         await connection.flush(timeout=2)
+
+
+async def stop_heard(broker: NatsBroker) -> None:
+    """Take no more commands, answer those in hand, and close; a server that is silent or away gets no farewell."""
+    with contextlib.suppress(NatsError, TimeoutError):
+        async with asyncio.timeout(FAREWELL_SECONDS):
+            await broker.stop()
 
 
 def broker_check(broker: NatsBroker) -> Callable[[], Awaitable[str | None]]:

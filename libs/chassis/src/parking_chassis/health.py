@@ -23,6 +23,7 @@ from starlette.routing import Route
 
 from parking_chassis import metrics
 from parking_chassis.isolation import failure_of
+from parking_chassis.process import is_stopping
 from parking_chassis.settings import ServiceSettings
 from parking_chassis.tls import server_files
 
@@ -57,7 +58,9 @@ class Health:
         self._degraded[name] = check
 
     async def problems(self) -> dict[str, str]:
-        """The failing checks, by name."""
+        """The failing checks, by name; one that is told to end is not ready from that moment on."""
+        if is_stopping():
+            return {"process": "stopping"}
         return await _failing(self._checks)
 
     async def report(self) -> tuple[bool, dict[str, Any]]:

@@ -11,6 +11,7 @@ import asyncpg
 import msgspec
 
 from parking_chassis.pool_metrics import watch_pool
+from parking_chassis.process import when_giving_up
 from parking_chassis.tls import remedy_of
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ async def open_pool(settings: DatabaseSettings, *, role: str, name: str | None =
     )
     await pool
     watch_pool(name or role, pool)
+    when_giving_up(pool.terminate)
     return pool
 
 

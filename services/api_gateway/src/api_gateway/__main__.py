@@ -9,6 +9,7 @@ from api_gateway import VERSION
 from api_gateway.app import build_app
 from api_gateway.bus import Bus
 from api_gateway.gateway import make_gateway
+from api_gateway.http.closing import ClosingConnections
 from api_gateway.http.serving import serve_api
 from api_gateway.identity.bootstrap import Bootstrap
 from api_gateway.identity.upkeep import EVERY_SECONDS, IdentityUpkeep
@@ -45,7 +46,6 @@ async def serve(stop: asyncio.Event, settings: Settings) -> None:
         await feed.run(await bus.open())
 
     async with (
-        serve_api(app, settings),
         running(
             follow(),
             bus.measure(stop),
@@ -55,10 +55,11 @@ async def serve(stop: asyncio.Event, settings: Settings) -> None:
             announce_door(bus, pool),
             gateway.webhooks.run(),
         ),
+        serve_api(ClosingConnections(app), settings),
     ):
         await stop.wait()
         feed.end_all()
-        await gateway.webhooks.finish()
+        await asyncio.gather(gateway.webhooks.finish(), asyncio.sleep(settings.http_drain_seconds))
     gateway.passwords.close()
     await bus.close()
     await batch_pool.close()

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from importlib.metadata import version
-
-from nats.errors import Error as NatsError
 
 from downlink_dispatcher import SCHEMA, SERVICE
 from downlink_dispatcher.commands.desk import open_desk
@@ -15,7 +12,7 @@ from downlink_dispatcher.settings import Settings
 from downlink_dispatcher.store import BY_INDEX, UNSYNCED
 from downlink_dispatcher.wishing import Wishing
 from downlink_dispatcher.work import Work
-from parking_chassis.command_desk import broker_check
+from parking_chassis.command_desk import broker_check, stop_heard
 from parking_chassis.health import Health, serve_health
 from parking_chassis.logs import configure_logs
 from parking_chassis.nats_connection import connect_nats_unless, nats_check
@@ -54,8 +51,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             async with running(relay.run(), *work.beside(stop, relay)):
                 await work.run(stop)
         finally:
-            with contextlib.suppress(NatsError):  # a broker that is away cannot be told goodbye
-                await broker.stop()
+            await stop_heard(broker)
             await nats.close()
             for each in (commands, sending, pool):
                 await each.close()

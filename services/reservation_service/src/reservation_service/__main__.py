@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from datetime import timedelta
 from importlib.metadata import version
-
-from nats.errors import Error as NatsError
 
 from parking_chassis.batch_subscriber import BatchSubscriber
 from parking_chassis.bus_measures import MEASURE_SECONDS, BusMeasures
 from parking_chassis.clock import every
-from parking_chassis.command_desk import broker_check
+from parking_chassis.command_desk import broker_check, stop_heard
 from parking_chassis.health import Health, serve_health
 from parking_chassis.logs import configure_logs
 from parking_chassis.nats_connection import connect_nats_unless, nats_check
@@ -59,8 +56,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             ):
                 await spaces.run(stop)
         finally:
-            with contextlib.suppress(NatsError):  # a broker that is away cannot be told goodbye
-                await broker.stop()
+            await stop_heard(broker)
             await nats.close()
             await pool.close()
 

@@ -58,6 +58,7 @@ class Feed:
         self._passed = PassedVersions(VERSIONS_REMEMBERED)
         self.ids = EventIds()
         self._open: set[Subscription] = set()
+        self._is_ending = False
         self._by_tenant: defaultdict[UUID, set[Subscription]] = defaultdict(set)
         self._tails = [
             StreamTail(stream.name, partial(self._on_message, index), partial(self._on_start, index))
@@ -67,8 +68,8 @@ class Feed:
 
     @property
     def is_following(self) -> bool:
-        """Whether both streams are followed now."""
-        return all(tail.following for tail in self._tails)
+        """Whether both streams are followed now, and will be."""
+        return not self._is_ending and all(tail.following for tail in self._tails)
 
     def stats(self) -> Mapping[str, object]:
         """Figures for /health."""
@@ -143,7 +144,8 @@ class Feed:
             del self._by_tenant[tenant_id]
 
     def end_all(self) -> None:
-        """The process stops: every client resumes elsewhere."""
+        """The process stops: every client resumes elsewhere, and nobody begins here."""
+        self._is_ending = True
         for subscription in self._open:
             subscription.end("stopping")
 
