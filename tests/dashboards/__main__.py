@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dashboards.prometheus_server import Prometheus, prometheus_beside
-from dashboards.queries import Query, panel_queries
+from dashboards.queries import MAY_BE_EMPTY, Query, panel_queries
 from parkstream.checks.services import ask_ready
 from parkstream.embedded import child, ports
 from parkstream.errors import OperatorError
@@ -102,7 +102,7 @@ async def _report(console: Console, prometheus: Prometheus, window: str) -> int:
         table = Table("panel", "series", "values", title=name, box=SIMPLE_HEAD)
         for query in (one for one in queries if one.where == name):
             values = await _values(prometheus, query, window)
-            empty += not values
+            empty += not values and query.title not in MAY_BE_EMPTY
             table.add_row(query.title, str(len(values)), ", ".join(values[:6]) or "[red]no data[/]")
         console.print(table)
     rules = await prometheus.rules()

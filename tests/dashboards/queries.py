@@ -22,6 +22,10 @@ MATCHER = re.compile(r"(\w+)\s*(?:=~|!~|!=|=)")
 GROUPING = re.compile(r"\b(?:by|on|without)\s*\(([^)]*)\)")
 
 
+# Panels that are rightly empty on a platform without TLS.
+MAY_BE_EMPTY = {"Certificates"}
+
+
 class Query(msgspec.Struct, frozen=True):
     """One question in PromQL. `legend` are the labels that its legend shows."""
 

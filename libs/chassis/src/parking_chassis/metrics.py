@@ -9,13 +9,16 @@ from __future__ import annotations
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
 # Prometheus takes when each series began for a series of its own: a third more of them, and nobody asks.
-disable_created_metrics()
+disable_created_metrics()  # type: ignore[no-untyped-call]  # the client library gives it none
 
 NATS_CONNECTED = Gauge("parkstream_nats_connected", "1 while connected to NATS")
 CHECK_OK = Gauge(
     "parkstream_check_ok",
     "1 while a check of /health is well; needed=yes: without it /ready is 503",
     ["check", "needed"],
+)
+CERTIFICATE_EXPIRES = Gauge(
+    "parkstream_certificate_expires_timestamp_seconds", "When a certificate that a setting names runs out", ["setting"]
 )
 
 # What is done by time alone

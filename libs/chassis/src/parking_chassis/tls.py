@@ -8,6 +8,8 @@ from __future__ import annotations
 import ssl
 from pathlib import Path
 
+from parking_chassis.certificates import note_authority, note_certificate
+
 
 class TlsFileError(ValueError):
     """A file with a certificate or a key is not usable; the message says which setting names it."""
@@ -25,6 +27,8 @@ def client_context(setting: str, ca: Path | None, certificate: Path | None, key:
         context = ssl.create_default_context(cafile=ca)
     except (OSError, ssl.SSLError) as error:
         raise TlsFileError(f"{setting}_CA={ca}: {_reason(error)}; it must be a PEM file of authorities") from None
+    if ca is not None:
+        note_authority(f"{setting}_CA", context)
     if certificate is not None:
         load_chain(context, setting, certificate, key)
     elif key is not None:
@@ -54,6 +58,7 @@ def load_chain(context: ssl.SSLContext, setting: str, certificate: Path, key: Pa
     """
     try:
         context.load_cert_chain(certificate, key, password=_no_password)
+        note_certificate(f"{setting}_CERTIFICATE", certificate)
     except (OSError, ssl.SSLError, ValueError) as error:
         raise TlsFileError(
             f"{setting}_CERTIFICATE={certificate}, {setting}_KEY={key}: {_reason(error)}; they must be PEM files "
