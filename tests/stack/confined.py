@@ -53,9 +53,26 @@ def why_not() -> str | None:
     return None if tried.returncode == 0 else "this machine allows no mount namespaces"
 
 
-def confined(command: Sequence[str], tmpfs: str) -> list[str]:
-    """The command line that runs `command` confined; `tmpfs` are the options of /tmp, as compose.yaml has them."""
-    return ["unshare", "--mount", "--propagation", "private", "sh", "-c", CONFINE, "sh", tmpfs, *KEPT, "--", *command]
+def confined(command: Sequence[str], tmpfs: str, *more: str) -> list[str]:
+    """The command line that runs `command` confined; `tmpfs` are the options of /tmp, as compose.yaml has them.
+
+    `more` are folders that must be seen, and can only be read, even where they lie below /tmp.
+    """
+    return [
+        "unshare",
+        "--mount",
+        "--propagation",
+        "private",
+        "sh",
+        "-c",
+        CONFINE,
+        "sh",
+        tmpfs,
+        *KEPT,
+        *more,
+        "--",
+        *command,
+    ]
 
 
 class ConfinedService(Service):
