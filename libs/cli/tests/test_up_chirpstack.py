@@ -39,3 +39,15 @@ def test_a_real_one_needs_url_and_token_and_no_port() -> None:
     assert access == stack.ChirpStackAccess("https://chirpstack.example.com", "theirs", is_double=False)
     assert settings.chirpstack_port not in [port.number for port in stack.needed_ports(settings, NO_SERVERS)]
     assert environment("downlink_dispatcher", settings, access)["PARKSTREAM_CHIRPSTACK_TOKEN"] == "theirs"
+
+
+def test_a_service_gets_no_login_that_it_has_no_use_for() -> None:
+    settings = StackSettings()
+    access = stack.chirpstack(settings, lambda: "token")
+    given = {service: environment(service, settings, access) for service in settings.health_ports()}
+    assert [name for name, one in given.items() if not one["PARKSTREAM_DATABASE_URL"]] == ["uplink_ingestor"]
+    assert {name for name, one in given.items() if one["PARKSTREAM_MQTT_URL"]} == {
+        "uplink_ingestor",
+        "downlink_dispatcher",
+    }
+    assert [name for name, one in given.items() if one["PARKSTREAM_BOOTSTRAP_API_KEY"]] == ["api_gateway"]

@@ -183,9 +183,10 @@ def service_environment(
     owner: Owner,
     access: ChirpStackAccess,
 ) -> dict[str, str]:
-    """The environment of one service.
+    """The environment of one service, with no login that it has no use for.
 
-    The bootstrap key and the owner's password go to the gateway alone, ChirpStack's token to the dispatcher.
+    The bootstrap key and the owner's password go to the gateway alone, ChirpStack's token to the dispatcher,
+    the broker's login to the dispatcher and the ingestor, which has none to the database.
     """
     port_variable = "PARKSTREAM_HTTP_PORT" if service == "api_gateway" else "PARKSTREAM_HEALTH_PORT"
     environment = {
@@ -196,6 +197,10 @@ def service_environment(
     }
     if settings.mqtt_url is None:
         environment["PARKSTREAM_MQTT_PROTOCOL"] = EMBEDDED_MQTT_PROTOCOL
+    if service == "uplink_ingestor":
+        environment["PARKSTREAM_DATABASE_URL"] = ""
+    elif service != "downlink_dispatcher":
+        environment["PARKSTREAM_MQTT_URL"] = ""
     is_gateway = service == "api_gateway"
     if not is_gateway:
         environment["PARKSTREAM_BOOTSTRAP_API_KEY"] = ""
