@@ -68,7 +68,7 @@ class Clock:
             metrics.PRUNED.inc(pruned)
             if pruned < people.PRUNED_AT_ONCE:
                 break
-        async with self._pool.acquire() as connection, connection.transaction():
+        async with self._pool.acquire() as connection:
             await people.prune_answers(connection, self._keep_answers)
 
     async def count_live(self) -> None:

@@ -9,6 +9,7 @@ from uuid import UUID
 import asyncpg
 
 from parking_chassis.postgres import Connection
+from parking_chassis.retention import forget_old
 
 
 async def find_key(connection: Connection, key_id: str) -> asyncpg.Record | None:
@@ -74,7 +75,7 @@ async def insert_key(connection: Connection, tenant_id: UUID, key_id: str, diges
 
 async def delete_old_answers(connection: Connection, *, keep: timedelta) -> None:
     """Forget the answers to requests that nobody repeats any more."""
-    await connection.execute("DELETE FROM gateway.inbox WHERE answered_at < now() - $1::interval", keep)
+    await forget_old(connection, "gateway.inbox", "answered_at < now() - $1::interval", keep)
 
 
 async def any_user(connection: Connection, tenant_id: UUID) -> bool:

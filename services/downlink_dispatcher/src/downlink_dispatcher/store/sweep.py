@@ -8,6 +8,7 @@ from uuid import UUID
 from downlink_dispatcher.domain.display import DisplayKey
 from downlink_dispatcher.store.feedback import COMMAND_COLUMNS, CommandRow, read_command
 from parking_chassis.postgres import Connection
+from parking_chassis.retention import forget_old
 
 NOBODY: DisplayKey = (UUID(int=0), "")
 """Before the first display."""
@@ -147,5 +148,5 @@ async def prune_commands(connection: Connection, keep: timedelta, limit: int) ->
 
 async def prune_answers(connection: Connection, keep: timedelta) -> None:
     """Delete answers that nobody will ask for again, and buckets that have long been full: none is as good."""
-    await connection.execute("DELETE FROM downlink.inbox WHERE answered_at < now() - $1::interval", keep)
-    await connection.execute("DELETE FROM downlink.token_buckets WHERE filled_at < now() - interval '1 day'")
+    await forget_old(connection, "downlink.inbox", "answered_at < now() - $1::interval", keep)
+    await forget_old(connection, "downlink.token_buckets", "filled_at < now() - interval '1 day'")

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from occupancy_engine.settings import RetentionSettings
 from parking_chassis.postgres import Connection
+from parking_chassis.retention import forget_old
 
 
 async def keep_partitions(connection: Connection, retention: RetentionSettings) -> None:
@@ -22,26 +23,21 @@ async def keep_partitions(connection: Connection, retention: RetentionSettings) 
 async def prune(connection: Connection, retention: RetentionSettings) -> None:
     """Delete stays, figures, closed alerts, orphans and answered commands past their retention.
 
-    Outside a transaction each table is by itself: one whose deletion takes too long does not undo the others'.
+    Outside a transaction each portion of each table is by itself: what takes too long undoes nothing else.
     """
-    for statement, days in (
-        (
-            "DELETE FROM occupancy.sensor_readings_other WHERE received_at < now() - $1::interval",
-            retention.keep_readings_days,
-        ),
-        (
-            "DELETE FROM occupancy.state_changes_other WHERE changed_at < now() - $1::interval",
-            retention.keep_changes_days,
-        ),
+    for table, is_old, days in (
+        ("occupancy.sensor_readings_other", "received_at < now() - $1::interval", retention.keep_readings_days),
+        ("occupancy.state_changes_other", "changed_at < now() - $1::interval", retention.keep_changes_days),
         (
             # One that still runs is what its space shows, however long ago it began.
-            "DELETE FROM occupancy.stays WHERE received_at < now() - $1::interval AND departed_at IS NOT NULL",
+            "occupancy.stays",
+            "received_at < now() - $1::interval AND departed_at IS NOT NULL",
             retention.keep_changes_days,
         ),
-        ("DELETE FROM occupancy.alerts WHERE closed_at < now() - $1::interval", retention.keep_changes_days),
-        ("DELETE FROM occupancy.zone_days WHERE updated_at < now() - $1::interval", retention.keep_changes_days),
-        ("DELETE FROM occupancy.space_days WHERE updated_at < now() - $1::interval", retention.keep_changes_days),
-        ("DELETE FROM occupancy.orphan_frames WHERE received_at < now() - $1::interval", retention.keep_orphans_days),
-        ("DELETE FROM occupancy.inbox WHERE answered_at < now() - $1::interval", retention.keep_answers_days),
+        ("occupancy.alerts", "closed_at < now() - $1::interval", retention.keep_changes_days),
+        ("occupancy.zone_days", "updated_at < now() - $1::interval", retention.keep_changes_days),
+        ("occupancy.space_days", "updated_at < now() - $1::interval", retention.keep_changes_days),
+        ("occupancy.orphan_frames", "received_at < now() - $1::interval", retention.keep_orphans_days),
+        ("occupancy.inbox", "answered_at < now() - $1::interval", retention.keep_answers_days),
     ):
-        await connection.execute(statement, timedelta(days=days))
+        await forget_old(connection, table, is_old, timedelta(days=days))

@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from parking_chassis.postgres import Connection
+from parking_chassis.retention import forget_old
 from parking_contracts.reservation_commands import ReservationView
 from reservation_service.store.reservations import views
 
@@ -106,4 +107,4 @@ async def prune(connection: Connection, before: datetime, now: datetime, *, tena
 
 async def prune_answers(connection: Connection, keep: timedelta) -> None:
     """Drop the answers that nobody will ask for again."""
-    await connection.execute("DELETE FROM reservation.inbox WHERE answered_at < now() - $1::interval", keep)
+    await forget_old(connection, "reservation.inbox", "answered_at < now() - $1::interval", keep)

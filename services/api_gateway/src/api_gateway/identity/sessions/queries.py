@@ -9,6 +9,7 @@ from uuid import UUID
 import asyncpg
 
 from parking_chassis.postgres import Connection
+from parking_chassis.retention import forget_old
 
 Rows = Sequence[asyncpg.Record]
 
@@ -180,9 +181,7 @@ async def delete_old_sessions(connection: Connection, *, keep: timedelta) -> Non
 
     A used token stays as long as its session: whoever comes with it again, however late, must end the session.
     """
-    await connection.execute(
-        "DELETE FROM gateway.sessions WHERE least(expires_at, revoked_at) < now() - $1::interval", keep
-    )
+    await forget_old(connection, "gateway.sessions", "least(expires_at, revoked_at) < now() - $1::interval", keep)
 
 
 async def list_signing_keys(connection: Connection) -> Rows:

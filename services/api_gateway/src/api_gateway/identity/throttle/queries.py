@@ -7,6 +7,7 @@ from datetime import timedelta
 import asyncpg
 
 from parking_chassis.postgres import Connection
+from parking_chassis.retention import forget_old
 
 
 async def fill(connection: Connection, bucket: bytes, *, burst: int, leak_seconds: float) -> asyncpg.Record | None:
@@ -62,4 +63,4 @@ async def take_back(connection: Connection, bucket: bytes) -> None:
 
 async def delete_old_buckets(connection: Connection, *, keep: timedelta) -> None:
     """Forget who has neither failed nor succeeded for so long."""
-    await connection.execute("DELETE FROM gateway.login_failures WHERE measured_at < now() - $1::interval", keep)
+    await forget_old(connection, "gateway.login_failures", "measured_at < now() - $1::interval", keep)
