@@ -11,7 +11,7 @@ A command, not a test: figures depend on the machine. `test_bench_works.py` only
 | `drain`, `stored` | how fast a burst is worked off, at what cost, and whether all of it is stored once |
 | `consumption` | memory and CPU of each process |
 | `profile`, `statements` | with `--profile`: functions of ingestor and engine, statements of PostgreSQL |
-| `provisioning`, `filling` | what comes before: spaces, sensors, and where it is wanted a past |
+| `prepared`, `provisioning`, `filling` | what comes before: spaces, sensors, and where it is wanted a past |
 | `figures` | medians and spreads, as a table and as JSON |
 | `command` | what every benchmark's command line shares |
 | `scale`, `backlog`, `soak` | `make bench-scale`, `make bench-backlog`, `make bench-soak` |

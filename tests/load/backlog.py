@@ -16,13 +16,12 @@ from rich.table import Table
 from load.bars import burst_bar
 from load.command import JsonFile, make_app, run
 from load.consumption import SERVICES, forget_peaks, peaks_of
-from load.drain import Drain, drain_of
+from load.drain import Drain
 from load.figures import MIB, as_json, machine
-from load.provisioning import settle_in
-from load.running_platform import Broker, running_platform
+from load.prepared import prepared
+from load.running_platform import Broker
 from load.street import Street
 from load.traffic import Mix, make_traffic
-from parkstream.platform_access import plain_words
 
 TENTH = 0.1
 app = make_app()
@@ -97,15 +96,9 @@ class Backlog:
 
 async def measure(question: Question, console: Console) -> Backlog:
     """A tenth, then all of it, on one platform."""
-    with console.status("starting the platform") as status:
-        async with running_platform(mosquitto=question.broker is Broker.MOSQUITTO) as platform:
-            status.stop()
-            with plain_words():
-                async with drain_of(platform) as drain:
-                    street = Street(question.spaces, uplink_bytes=question.uplink_bytes)
-                    await drain.rest(await settle_in(platform, street, console, at_once=True))
-                    tenth = await _work_off(drain, street, question, int(question.uplinks * TENTH), console)
-                    whole = await _work_off(drain, street, question, question.uplinks, console)
+    async with prepared(question.broker, question.spaces, question.uplink_bytes, console) as (drain, street):
+        tenth = await _work_off(drain, street, question, int(question.uplinks * TENTH), console)
+        whole = await _work_off(drain, street, question, question.uplinks, console)
     return Backlog(question, tenth, whole)
 
 

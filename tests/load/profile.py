@@ -57,7 +57,8 @@ class Profiling:
         """What the services are to be started with."""
         if self.directory is None:
             return {}
-        return {"PYTHONPATH": str(SAMPLER), "PARKSTREAM_BENCH_PROFILE": str(self.directory)}
+        path = os.pathsep.join(filter(None, (str(SAMPLER), os.environ.get("PYTHONPATH"))))
+        return {"PYTHONPATH": path, "PARKSTREAM_BENCH_PROFILE": str(self.directory)}
 
     def read(self) -> Profile | None:
         """What the services have written; they write when they end."""

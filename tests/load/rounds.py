@@ -6,15 +6,14 @@ In: the question. Out: its figures. What is shown while it works is here too.
 from rich.console import Console
 
 from load.bars import burst_bar
-from load.drain import WAYS, Drain, Drained, Way, drain_of
+from load.drain import WAYS, Drain, Drained, Way
 from load.figures import BrokerFigures, Figures, Question
 from load.latency import measure_latency
+from load.prepared import prepared
 from load.profile import Profiling, profiled
-from load.provisioning import settle_in
-from load.running_platform import Broker, running_platform
+from load.running_platform import Broker
 from load.street import Street
 from load.traffic import make_traffic
-from parkstream.platform_access import plain_words
 from parkstream.showing import counting_bar
 
 WARM_UP_SECONDS = 2.0
@@ -32,24 +31,19 @@ async def measure(question: Question, console: Console) -> Figures:
 async def measure_with(broker: Broker, question: Question, console: Console) -> BrokerFigures:
     """All runs with one broker."""
     figures = BrokerFigures()
-    with profiled(wanted=question.profile) as profile, console.status(f"starting a platform ({broker})") as status:
-        async with running_platform(mosquitto=broker is Broker.MOSQUITTO, settings=profile.environment) as platform:
-            status.stop()
-            with plain_words():
-                async with drain_of(platform) as drain:
-                    street = Street(question.spaces, uplink_bytes=question.uplink_bytes)
-                    await drain.rest(await settle_in(platform, street, console, at_once=True))
-                    rounds = Rounds(drain, profile, street, question, console, f"{broker}, ")
-                    warm_up = int(question.uplinks * WARM_UP_SHARE)
-                    await rounds.run(WARM_UP_SECONDS, warm_up, BrokerFigures(), "warm-up")
-                    await profile.begin(drain.database)
-                    sent = drain.sent
-                    for number in range(1, question.runs + 1):
-                        said = f"run {number} of {question.runs}"
-                        await rounds.run(question.seconds, question.uplinks, figures, said)
-                    await profile.end(drain.database, drain.sent - sent)
-            status.update("ending the platform")
-            status.start()
+    with profiled(wanted=question.profile) as profile:
+        async with prepared(broker, question.spaces, question.uplink_bytes, console, profile.environment) as (
+            drain,
+            street,
+        ):
+            rounds = Rounds(drain, profile, street, question, console, f"{broker}, ")
+            await rounds.run(WARM_UP_SECONDS, int(question.uplinks * WARM_UP_SHARE), BrokerFigures(), "warm-up")
+            await profile.begin(drain.database)
+            sent = drain.sent
+            for number in range(1, question.runs + 1):
+                said = f"run {number} of {question.runs}"
+                await rounds.run(question.seconds, question.uplinks, figures, said)
+            await profile.end(drain.database, drain.sent - sent)
         figures.profile = profile.read()
     return figures
 

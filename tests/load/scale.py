@@ -13,16 +13,16 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from load.bars import burst_bar
 from load.command import JsonFile, make_app, run
-from load.drain import Drain, Drained, drain_of
+from load.drain import Drain, Drained
 from load.figures import as_json, machine, shown
 from load.filling import insert_readings
-from load.provisioning import settle_in
-from load.running_platform import running_platform
+from load.prepared import prepared
+from load.running_platform import Broker
 from load.street import Street
 from load.traffic import Mix, make_traffic
 from parkstream.errors import OperatorError
-from parkstream.platform_access import plain_words
 from parkstream.showing import counting_bar
 
 BYTES_PER_READING = 220  # with its index entry
@@ -105,7 +105,8 @@ class Comparison:
 
 def _row(what: str, small: list[float], large: list[float], unit: str, digits: int) -> tuple[str, str, str, str]:
     cells = [f"{middle} ({spread})" for middle, spread in (shown(runs, unit, digits=digits) for runs in (small, large))]
-    return (what, *cells, f"{statistics.median(large) / max(statistics.median(small), 1e-9):.2f}")
+    before, after = statistics.median(small), statistics.median(large)
+    return (what, *cells, f"{after / before:.2f}" if before else "")
 
 
 async def compare(question: Question, console: Console) -> Comparison:
@@ -122,21 +123,15 @@ async def compare(question: Question, console: Console) -> Comparison:
 
 async def _measure(question: Question, side: Side, console: Console) -> Side:
     said = f"{side.spaces:,} spaces"
-    with console.status(f"{said}: starting the platform") as status:
-        async with running_platform(mosquitto=True) as platform:
-            status.stop()
-            with plain_words():
-                async with drain_of(platform) as drain:
-                    street = Street(side.spaces, uplink_bytes=question.uplink_bytes)
-                    await drain.rest(await settle_in(platform, street, console, at_once=True))
-                    if side.readings:
-                        side.readings = await _fill(drain, question, console)
-                    await _burst(drain, street, question, int(question.uplinks * WARM_UP_SHARE), console, said)
-                    for number in range(1, question.runs + 1):
-                        doing = f"{said}, run {number} of {question.runs}"
-                        side.add(await _burst(drain, street, question, question.uplinks, console, doing))
-                        costs = side.together()[-1]
-                        console.print(f"{doing}: {side.per_second[-1]:,.0f} uplinks/s, {costs:.1f} us", style="dim")
+    async with prepared(Broker.MOSQUITTO, side.spaces, question.uplink_bytes, console) as (drain, street):
+        if side.readings:
+            side.readings = await _fill(drain, question, console)
+        await _burst(drain, street, question, int(question.uplinks * WARM_UP_SHARE), console, said)
+        for number in range(1, question.runs + 1):
+            doing = f"{said}, run {number} of {question.runs}"
+            side.add(await _burst(drain, street, question, question.uplinks, console, doing))
+            costs = side.together()[-1]
+            console.print(f"{doing}: {side.per_second[-1]:,.0f} uplinks/s, {costs:.1f} us", style="dim")
     return side
 
 
@@ -145,10 +140,8 @@ async def _burst(
 ) -> Drained:
     with console.status(f"{said}: rendering {uplinks:,} uplinks"):
         traffic = make_traffic(street, uplinks, question.mix)
-    with counting_bar(console, said, uplinks) as progress:
-        return await drain.measure(
-            "queued", traffic, lambda done: progress.update(progress.task_ids[0], completed=done)
-        )
+    with burst_bar(console, said, uplinks) as show:
+        return await drain.measure("queued", traffic, show)
 
 
 async def _fill(drain: Drain, question: Question, console: Console) -> int:

@@ -16,16 +16,15 @@ from rich.table import Table
 
 from load.command import JsonFile, make_app, run
 from load.consumption import SERVICES, look_at
-from load.drain import Drain, drain_of
+from load.drain import Drain
 from load.figures import MIB, as_json, machine
 from load.latency import Echoes, echoes
-from load.provisioning import settle_in
-from load.running_platform import Broker, running_platform
+from load.prepared import prepared
+from load.running_platform import Broker
 from load.stored import count_readings
 from load.street import Street, TimedMessage
 from parking_simulator.occurrences import SECOND_NS
 from parkstream.errors import OperatorError
-from parkstream.platform_access import plain_words
 from parkstream.showing import counting_bar
 
 GROWN_AT_MOST_MIB = 5e6 / MIB
@@ -115,14 +114,8 @@ class Soak:
 async def measure(question: Question, console: Console) -> Soak:
     """Steady uplinks, and a look every so often."""
     report = Soak(question)
-    with console.status("starting the platform") as status:
-        async with running_platform(mosquitto=question.broker is Broker.MOSQUITTO) as platform:
-            status.stop()
-            with plain_words():
-                async with drain_of(platform) as drain:
-                    street = Street(question.spaces, uplink_bytes=question.uplink_bytes)
-                    await drain.rest(await settle_in(platform, street, console, at_once=True))
-                    await _soak(drain, street, report, console)
+    async with prepared(question.broker, question.spaces, question.uplink_bytes, console) as (drain, street):
+        await _soak(drain, street, report, console)
     return report
 
 

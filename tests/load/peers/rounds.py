@@ -11,14 +11,13 @@ from rich.console import Console
 
 from load.bars import burst_bar
 from load.consumption import SERVICES
-from load.drain import WAYS, Drain, Way, drain_of, held
+from load.drain import WAYS, Drain, Way, held
 from load.peers.node_red import NodeRed, install, node_red
 from load.peers.report import OURS, THEIRS, Question, Report
-from load.provisioning import settle_in
-from load.running_platform import running_platform
+from load.prepared import prepared
+from load.running_platform import Broker
 from load.street import Street
 from load.traffic import make_traffic
-from parkstream.platform_access import plain_words
 
 WARM_UP_SHARE = 0.1
 
@@ -27,17 +26,14 @@ async def compare(question: Question, console: Console) -> Report:
     """Everything."""
     with console.status("installing Node-RED"):
         report = Report(question, install())
-    with console.status("starting the platform") as status:
-        async with running_platform(mosquitto=True) as platform:
-            status.stop()
-            with plain_words():
-                async with drain_of(platform) as drain, node_red(platform, drain.database) as peer:
-                    street = Street(question.spaces, uplink_bytes=question.uplink_bytes)
-                    await drain.rest(await settle_in(platform, street, console, at_once=True))
-                    rounds = Rounds(drain, peer, street, question, console)
-                    await rounds.run(int(question.uplinks * WARM_UP_SHARE), Report(question, ""), "warm-up")
-                    for number in range(1, question.runs + 1):
-                        await rounds.run(question.uplinks, report, f"run {number} of {question.runs}")
+    async with (
+        prepared(Broker.MOSQUITTO, question.spaces, question.uplink_bytes, console) as (drain, street),
+        node_red(drain.platform, drain.database) as peer,
+    ):
+        rounds = Rounds(drain, peer, street, question, console)
+        await rounds.run(int(question.uplinks * WARM_UP_SHARE), Report(question, ""), "warm-up")
+        for number in range(1, question.runs + 1):
+            await rounds.run(question.uplinks, report, f"run {number} of {question.runs}")
     return report
 
 
