@@ -22,7 +22,7 @@ class CityMeasures:
         self._pool = pool
 
     async def measure_city(self) -> None:
-        """One round: five statements, each of them one pass over a table at most."""
+        """One round: a pass over the spaces, and four statements that cost little however much is stored."""
         async with self._pool.acquire() as connection:
             spaces = await measures.count_spaces(connection)
             alerts = await measures.count_open_alerts(connection)

@@ -35,8 +35,10 @@ WATERMARK_AGE_SECONDS = Gauge(
 SPACES = Gauge("parkstream_engine_spaces", "Spaces of all tenants, by the state that they show", ["state"])
 DEVICES = Gauge("parkstream_engine_devices", "Sensors on spaces: heard, silent, or never heard by now", ["condition"])
 ALERTS_OPEN = Gauge("parkstream_engine_alerts_open", "Alerts that are open, by kind", ["kind"])
-ORPHAN_DEVICES = Gauge("parkstream_engine_orphan_devices", "Devices of no known application, or without a codec")
-ORPHAN_FRAMES = Gauge("parkstream_engine_orphan_frames", "Their frames that wait, up to 100,000")
+ORPHAN_DEVICES = Gauge(
+    "parkstream_engine_orphan_devices", "Devices of no known application or without a codec, up to 1,000"
+)
+ORPHAN_FRAMES = Gauge("parkstream_engine_orphan_frames", "Their frames that wait, up to 10,000")
 PARTITIONS_UNTIL = Gauge(
     "parkstream_engine_partitions_until_timestamp_seconds", "Until when a table has its partitions", ["table"]
 )
