@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -58,4 +59,7 @@ def unmount_abandoned() -> None:
 
 
 def _run(*command: str | Path) -> bool:
+    """Whether it could be done; a machine without the program cannot."""
+    if shutil.which(str(command[0])) is None:
+        return False
     return subprocess.run([str(part) for part in command], check=False, capture_output=True).returncode == 0
