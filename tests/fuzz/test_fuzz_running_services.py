@@ -241,4 +241,5 @@ async def test_hostile_and_valid_messages_mixed(run_service: Any, service_env: A
             assert await platform.state(space_id) == ("occupied" if street.honest[dev_eui][-1] else "free", "sensor")
         await check_replay(street)
     assert {name: service.process.pid for name, service in services.items()} == processes
-    assert [await service.is_ready() for service in services.values()] == [True] * len(services)
+    for service in services.values():
+        await eventually(service.is_ready, 10, message=f"{service.module} /ready")
