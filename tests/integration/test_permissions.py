@@ -16,6 +16,7 @@ from parking_contracts import replay, subjects
 from parking_contracts.permissions import SERVICES, USERS
 from parking_contracts.streams import DEAD_LETTERS, SPACES, UPLINKS
 from parkstream.access_rules import mosquitto_acl, nats_users_file, permission_table
+from parkstream.permissions_command import WRITE, Kind, permissions
 from stack.own_logins import as_user
 from stack.servers import NatsAccount
 
@@ -39,6 +40,12 @@ def test_the_table_for_people_is_what_is_generated() -> None:
     assert permission_table() in (ROOT / "docs" / "security.md").read_text(encoding="utf-8"), (
         "put the output of `parkstream permissions table` into docs/security.md"
     )
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_the_command_prints_them(kind: Kind, capsys: pytest.CaptureFixture[str]) -> None:
+    permissions(kind)
+    assert capsys.readouterr().out == WRITE[kind]()
 
 
 def test_no_service_may_do_everything() -> None:

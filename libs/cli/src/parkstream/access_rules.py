@@ -4,15 +4,21 @@ In: the users, and where each one's password comes from. Out: text. `config/nats
 the table in docs/security.md are made by this (`parkstream permissions`), and so are the embedded servers' users.
 """
 
+import dataclasses
 from collections.abc import Callable, Iterable
 
-from parking_contracts.permissions import CHIRPSTACK, OPERATOR, SERVICES, USERS, User
+from parking_contracts.permissions import CHIRPSTACK, EVENT_TOPICS, OPERATOR, SERVICES, USERS, User
 
 GENERATED = "# Made by `parkstream permissions {kind}` from parking_contracts/permissions.py; do not change it here.\n"
 NATS_USERS = tuple(user for user in USERS if user.publish or user.subscribe)
 BROKER_USERS = tuple(user for user in USERS if user.mqtt_write or user.mqtt_read)
 # Who talks to an embedded server, which speaks both.
-EMBEDDED_USERS = tuple(user for user in USERS if user in SERVICES or user.name in (OPERATOR, CHIRPSTACK))
+EMBEDDED_USERS = tuple(
+    # ChirpStack's double hears by MQTT what simulated sensors say, which reaches the real one by radio.
+    dataclasses.replace(user, mqtt_read=(*user.mqtt_read, EVENT_TOPICS)) if user.name == CHIRPSTACK else user
+    for user in USERS
+    if user in SERVICES or user.name in (OPERATOR, CHIRPSTACK)
+)
 # Where NATS hands QoS 1 messages to an MQTT client; no client can name it.
 MQTT_DELIVERIES = "$MQTT.sub.>"
 NOTHING = '{ deny: [">"] }'
