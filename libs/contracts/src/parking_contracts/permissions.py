@@ -19,6 +19,8 @@ GATEWAY_BRIDGE = "gateway_bridge"
 
 EVENT_TOPICS = "application/+/device/+/event/+"
 COMMAND_TOPICS = "application/+/device/+/command/down"
+# What ChirpStack subscribes.
+ALL_COMMAND_TOPICS = "application/+/device/+/command/+"
 # Between ChirpStack and LoRaWAN gateways, behind the name of the region.
 GATEWAY_TOPICS = "+/gateway/#"
 
@@ -150,7 +152,7 @@ USERS = (
         name=CHIRPSTACK,
         what="the network server: tells of devices, and takes commands to them",
         mqtt_write=(EVENT_TOPICS, GATEWAY_TOPICS),
-        mqtt_read=(COMMAND_TOPICS, GATEWAY_TOPICS),
+        mqtt_read=(ALL_COMMAND_TOPICS, GATEWAY_TOPICS),
     ),
     User(
         name=GATEWAY_BRIDGE,
