@@ -1,5 +1,6 @@
 """A container's health: status 0 when the URL given answers 200. Standard library only, no proxy."""
 
+import ssl
 import sys
 import urllib.error
 import urllib.request
@@ -9,7 +10,10 @@ TIMEOUT_SECONDS = 3
 
 def main(url: str) -> int:
     """Print the answer's body when it is not well, for `docker inspect`."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    # It asks its own container by loopback, which stands in no certificate.
+    own = ssl.create_default_context()
+    own.check_hostname, own.verify_mode = False, ssl.CERT_NONE
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=own))
     try:
         with opener.open(url, timeout=TIMEOUT_SECONDS):
             return 0

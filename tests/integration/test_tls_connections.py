@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import ssl
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -28,6 +30,7 @@ from stack.services import RunService
 from stack.tls_servers import TlsNats, postgres_over_tls
 from stack.waiting import eventually
 
+HEALTHCHECK = Path(__file__).resolve().parents[2] / "deploy" / "healthcheck.py"
 TOPIC = "application/ca739e26/device/0101010101010101/event/up"
 
 
@@ -37,7 +40,7 @@ def secure_nats(stack_directory: Path, authorities: tuple[Authority, Authority])
     server = started(lambda: TlsNats(stack_directory / "secure", authorities[0], verify=True))
     remember(server)
     yield server
-    server.stop()
+    server.kill()
 
 
 @pytest.fixture
@@ -161,6 +164,8 @@ async def test_the_gateway_serves_https(
         await eventually(is_live, 30)
         with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
             await stranger.get(f"{url}/live")
+    asking = [sys.executable, str(HEALTHCHECK), f"{url.replace('localhost', '127.0.0.1')}/live"]
+    assert (await asyncio.to_thread(subprocess.run, asking, capture_output=True)).returncode == 0
 
 
 # nats-py and asyncpg leave the socket of a failed handshake to the garbage collector.

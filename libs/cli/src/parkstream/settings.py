@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from pydantic import Field, SecretStr, ValidationError
 
-from parking_chassis.secret_files import EnvironmentSettings, SecretFileError
+from parking_chassis.secret_files import EnvironmentSettings, SecretFileError, is_secret
 from parking_chassis.settings import CONFIG
 from parkstream.embedded import ports
 from parkstream.embedded.places import choose_data_dir
@@ -102,7 +102,9 @@ def read_settings(**given: Any) -> StackSettings:
     except ValidationError as error:
         first = error.errors()[0]
         variable = f"PARKSTREAM_{'_'.join(map(str, first['loc'])).upper()}"
-        raise OperatorError(f"{variable}={first['input']} is not usable: {first['msg']}.") from error
+        field = StackSettings.model_fields.get(str(first["loc"][0])) if first["loc"] else None
+        shown = "" if field is None or is_secret(field) else f"={first['input']}"
+        raise OperatorError(f"{variable}{shown} is not usable: {first['msg']}.") from error
     key = settings.bootstrap_api_key
     if key and not API_KEY.fullmatch(key.get_secret_value()):
         raise OperatorError(

@@ -15,6 +15,6 @@ class DoubleSettings(ServiceSettings):
     health_port: int = Field(default=1, description="not used: the double answers gRPC alone")
     chirpstack_port: int = Field(default=18080, ge=1, le=65535, description="port of the gRPC services, on loopback")
     chirpstack_token: SecretStr = Field(min_length=8, description="the admin key that it knows")
-    mqtt_url: str = Field(description="broker that events are published to and commands are read from")
+    mqtt_url: str = Field(repr=False, description="broker that events are published to and commands are read from")
     mqtt_protocol: Literal["5", "3.1.1"] = "5"
     source: str = "chirpstack"
