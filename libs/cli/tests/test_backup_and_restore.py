@@ -24,11 +24,13 @@ from isolation.catalogue import relations
 from isolation.filling import fill
 from parking_contracts import subjects
 from parkstream.backup.manifest import MANIFEST, SUMS
+from parkstream.embedded import ports
 from parkstream.errors import OperatorError
 from parkstream.main import cli
 from parkstream.migrate import migrate_database
+from parkstream.settings import StackSettings
 from parkstream.streams import apply_streams, not_as_declared
-from stack.servers import NatsAccount
+from stack.servers import NatsAccount, scratch_directory
 from stack.waiting import eventually
 
 TENANT, SPACE = "0197a000-0000-7000-8000-00000000000a", "0197a000-0000-7000-8000-00000000000b"
@@ -361,3 +363,20 @@ async def test_only_the_backup_role_reads_everything_and_it_writes_nothing(old: 
     rights = "SELECT array_agg(t) FROM unnest($1::text[]) t WHERE has_table_privilege($2, t, 'INSERT, UPDATE, DELETE')"
     assert await sql.fetchval(rights, tables, "parkstream_backup") is None
     await sql.close()
+
+
+async def test_without_urls_the_embedded_servers_run_for_as_long_as_it_takes(old: Place, tmp_path: Path):
+    made = await old.backup(tmp_path)
+    home = scratch_directory("restore")
+    names = [name for name in StackSettings.model_fields if name.endswith("_port")]
+    given = {f"PARKSTREAM_{name.upper()}": str(ports.free_port()) for name in names}
+    program = (sys.executable, "-m", "parkstream.main", "restore", str(made))
+    environment = os.environ | given | {"PARKSTREAM_DATA_DIR": str(home)}
+    for status, words in ((0, b"Everything is back"), (1, b"not empty")):
+        process = await asyncio.create_subprocess_exec(
+            *program, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        )
+        said, _ = await process.communicate()
+        assert (process.returncode, words in said) == (status, True), said.decode()
+    assert ports.is_free(int(given["PARKSTREAM_POSTGRES_PORT"]))
+    shutil.rmtree(home)

@@ -80,8 +80,9 @@ def _servers(settings: StackSettings) -> Iterator[tuple[str, str]]:
         try:
             for server in servers:
                 server.start()
-            found = stack.resolve(settings, embedded, "")
-            yield found.database_url, found.nats_url
+            database_url = embedded.postgres.url if embedded.postgres else settings.database_url
+            nats_url = embedded.nats.login().url if embedded.nats else settings.nats_url
+            yield database_url or "", nats_url or ""
         finally:
             for server in reversed(servers):
                 server.stop()
