@@ -122,7 +122,7 @@ def backlog(
     spaces: Annotated[int, typer.Option(min=10, help="Spaces, each with a sensor.")] = 10_000,
     broker: Annotated[Broker, typer.Option(help="Who stands between ChirpStack and the platform.")] = Broker.MOSQUITTO,
     where: Annotated[
-        Where, typer.Option(help="Where it waits: in the platform's stream, or in the broker (200,000 fit there).")
+        Where, typer.Option(help="Where it waits: in the platform's stream, or in the broker (350,000 fit there).")
     ] = Where.STREAM,
     json_file: JsonFile = None,
 ) -> None:
