@@ -54,6 +54,11 @@ class Delivery(msgspec.Struct, frozen=True, gc=False):
         return self._told(1)
 
     @property
+    def consumer_sequence(self) -> int:
+        """The how-manieth delivery of its consumer this is."""
+        return self._told(2)
+
+    @property
     def stored_at(self) -> datetime:
         """When the stream took the message in; the same at every delivery."""
         return datetime.fromtimestamp(self._told(3) / 1e9, UTC)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from nats.errors import Error as NatsError
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from nats.aio.subscription import Subscription
 
 OnMessage = Callable[[bytes, bytes, bytes, bytes | None], None]
+
+_inboxes: WeakKeyDictionary[Client, dict[int, OnMessage]] = WeakKeyDictionary()
+"""Of each client, by the subscription's id."""
 
 
 class RawInbox:
@@ -33,20 +37,15 @@ class RawInbox:
         self.prefix = prefix.encode()
 
     @classmethod
-    async def open(cls, client: Client, on_message: OnMessage) -> RawInbox:
-        """Subscribe a fresh inbox; `on_message(subject, reply, data, headers)` runs in the parser and never raises."""
+    async def open(cls, client: Client, on_message: OnMessage, *, with_tokens: bool = True) -> RawInbox:
+        """Subscribe a fresh inbox; `on_message(subject, reply, data, headers)` runs in the parser and never raises.
+
+        A push consumer delivers to the prefix itself, without a token: it sees no interest in a wildcard.
+        """
         inbox = cls(client, client.new_inbox())
-        inbox._subscription = await client.subscribe(f"{inbox.prefix.decode()}.*", cb=_never)
-        mine = inbox._subscription._id  # noqa: SLF001
-        theirs = client._process_msg  # noqa: SLF001
-
-        async def process(sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes | None) -> None:
-            if sid == mine:
-                on_message(subject, reply, data, headers)
-            else:
-                await theirs(sid, subject, reply, data, headers)  # type: ignore[arg-type]  # None when headerless
-
-        client._process_msg = process  # type: ignore[method-assign]  # noqa: SLF001  see the docstring
+        subject = inbox.prefix.decode()
+        inbox._subscription = await client.subscribe(f"{subject}.*" if with_tokens else subject, cb=_never)
+        _inboxes_of(client)[inbox._subscription._id] = on_message  # noqa: SLF001
         return inbox
 
     def token_of(self, subject: bytes) -> int | None:
@@ -56,15 +55,34 @@ class RawInbox:
 
     async def close(self) -> None:
         """Take no more; when it returns, everything that was on its way has come, unless the server is away."""
+        if self._subscription is None:
+            return
         with contextlib.suppress(NatsError, TimeoutError):
-            if self._subscription is not None:
-                await self._subscription.unsubscribe()
-            await self._client.flush(timeout=1)
+            await self._subscription.unsubscribe()
+            if self._client.is_connected:
+                await self._client.flush(timeout=1)
+        _inboxes_of(self._client).pop(self._subscription._id, None)  # noqa: SLF001
 
     async def write(self, commands: bytes) -> None:
         """Hand protocol lines to the connection as one buffer."""
         await self._client._send_command(commands)  # noqa: SLF001
         await self._client._flush_pending()  # noqa: SLF001
+
+
+def _inboxes_of(client: Client) -> dict[int, OnMessage]:
+    inboxes = _inboxes.get(client)
+    if inboxes is None:
+        inboxes = _inboxes[client] = {}
+        theirs = client._process_msg  # noqa: SLF001
+
+        async def process(sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes | None) -> None:
+            if (on_message := inboxes.get(sid)) is not None:
+                on_message(subject, reply, data, headers)
+            else:
+                await theirs(sid, subject, reply, data, headers)  # type: ignore[arg-type]  # None when headerless
+
+        client._process_msg = process  # type: ignore[method-assign]  # noqa: SLF001  see the docstring
+    return inboxes
 
 
 async def _never(_message: object) -> None:

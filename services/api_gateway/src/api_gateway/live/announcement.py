@@ -15,6 +15,7 @@ import msgspec
 from api_gateway.live.position import SPACES
 from parking_contracts import alert, reservation, space
 
+TYPE_HEADER = "ce-type"
 _TYPE = re.compile(r"parkstream\.([a-z_]+\.[a-z_]+)\.v\d+")
 # What clients can ask for: `space.created` for `parkstream.space.created.v1`.
 _EVERY_TYPE = space.EVENT_TYPES | alert.EVENT_TYPES | reservation.EVENT_TYPES
@@ -69,7 +70,7 @@ def read_announcement(stream: int, sequence: int, headers: Mapping[str, str] | N
     Raises:
         UnreadableEventError: Its type or its payload is not one that we know.
     """
-    match = _TYPE.fullmatch((headers or {}).get("ce-type", ""))
+    match = _TYPE.fullmatch((headers or {}).get(TYPE_HEADER, ""))
     if match is None:
         raise UnreadableEventError("no ce-type of Parkstream")
     try:

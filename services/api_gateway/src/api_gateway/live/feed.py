@@ -19,7 +19,13 @@ import structlog
 
 from api_gateway import metrics
 from api_gateway.identity.liveness import live_credentials
-from api_gateway.live.announcement import Announcement, PassedVersions, UnreadableEventError, read_announcement
+from api_gateway.live.announcement import (
+    TYPE_HEADER,
+    Announcement,
+    PassedVersions,
+    UnreadableEventError,
+    read_announcement,
+)
 from api_gateway.live.places import Places
 from api_gateway.live.position import FOLLOWED, RESERVATIONS, SPACES, EventIds, Position, furthest
 from api_gateway.live.queries import list_restores
@@ -27,10 +33,10 @@ from api_gateway.live.ring import Ring
 from api_gateway.live.subscription import EventFilter, Subscription
 from api_gateway.live.tail import StreamTail
 from parking_chassis.postgres import DATABASE_AWAY, Pool
+from parking_chassis.pull_consumer import Delivery
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
-    from nats.aio.msg import Msg
 
     from api_gateway.settings import Settings
 
@@ -161,9 +167,11 @@ class Feed:
         site_id, zone = await self._places.of_space(announcement.tenant_id, announcement.space_id)
         return msgspec.structs.replace(announcement, site_id=site_id, zone=zone)
 
-    async def _on_message(self, stream: int, sequence: int, message: Msg) -> None:
+    async def _on_message(self, stream: int, message: Delivery) -> None:
+        sequence = message.stream_sequence
+        headers = {TYPE_HEADER: (message.header(TYPE_HEADER.encode()) or b"").decode(errors="replace")}
         try:
-            announcement = read_announcement(stream, sequence, message.headers, message.data)
+            announcement = read_announcement(stream, sequence, headers, message.payload)
         except UnreadableEventError as error:
             log.warning("event_skipped", stream=FOLLOWED[stream].name, sequence=sequence, why=str(error))
             metrics.EVENTS_DROPPED.labels("unreadable").inc()

@@ -7,19 +7,20 @@ heartbeats a lost consumer; either way a new one goes on behind the last message
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 import structlog
 from nats.errors import Error as NatsError
-from nats.errors import TimeoutError as NatsTimeoutError
 from nats.js import api
+
+from parking_chassis.pull_consumer import Delivery
+from parking_chassis.raw_inbox import RawInbox
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
-    from nats.aio.msg import Msg
-    from nats.aio.subscription import Subscription
 
 log = structlog.get_logger()
 
@@ -27,7 +28,10 @@ HEARTBEAT_SECONDS = 1.0
 SILENCE_SECONDS = 2.5
 RETRY_SECONDS = 0.5
 
-Handle = Callable[[int, "Msg"], Awaitable[None]]
+STATUS = b"NATS/1.0 1"
+STALLED, LAST_SENT = b"Nats-Consumer-Stalled", b"Nats-Last-Consumer"
+
+Handle = Callable[[Delivery], Awaitable[None]]
 OnStart = Callable[[int], None]
 
 
@@ -58,17 +62,17 @@ class StreamTail:
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _follow(self, client: Client) -> None:
-        inbox = client.new_inbox()
-        subscription = await client.subscribe(inbox)
+        arrived = _Arrived()
+        inbox = await RawInbox.open(client, arrived.take, with_tokens=False)
         try:
             position = await self._find_position(client)
-            await self._create_consumer(client, inbox, position + 1)
+            await self._create_consumer(client, inbox.prefix.decode(), position + 1)
             self.following = True
             log.info("stream_followed", stream=self._stream, after=position)
-            await self._handle_messages(client, subscription)
+            await self._handle_messages(client, arrived)
         finally:
             if not client.is_closed:
-                await subscription.unsubscribe()
+                await inbox.close()
 
     async def _find_position(self, client: Client) -> int:
         """Where to go on. A stream that ends before our position is a new one: it starts afresh."""
@@ -100,29 +104,47 @@ class StreamTail:
             ),
         )
 
-    async def _handle_messages(self, client: Client, subscription: Subscription) -> None:
-        delivered = 0
+    async def _handle_messages(self, client: Client, arrived: _Arrived) -> None:
+        handled = 0
         while True:
-            try:
-                message = await subscription.next_msg(SILENCE_SECONDS)
-            except NatsTimeoutError as error:
-                raise _InterruptedError("no heartbeat") from error
-            headers = message.headers or {}
-            if headers.get(api.Header.STATUS) is not None:
-                await self._answer_control(client, message, headers, delivered)
+            message = await arrived.next()
+            if (message.headers or b"").startswith(STATUS):
+                await self._answer_control(client, message, handled)
                 continue
-            place = message.metadata.sequence
-            if place.consumer != delivered + 1:
-                raise _InterruptedError(f"message {place.consumer} came after {delivered}")
-            delivered = place.consumer
-            await self._handle(place.stream, message)
-            self._position = place.stream
+            if message.consumer_sequence != handled + 1:
+                raise _InterruptedError(f"message {message.consumer_sequence} came after {handled}")
+            handled += 1
+            await self._handle(message)
+            self._position = message.stream_sequence
 
-    async def _answer_control(self, client: Client, message: Msg, headers: dict[str, str], delivered: int) -> None:
+    async def _answer_control(self, client: Client, control: Delivery, handled: int) -> None:
         """Flow control wants an answer once everything before it is handled; a heartbeat tells what was sent."""
-        answer_to = message.reply or headers.get(api.Header.CONSUMER_STALLED)
+        answer_to = control.ack_subject or control.header(STALLED)
         if answer_to:
-            await client.publish(answer_to)
-        sent = headers.get(api.Header.LAST_CONSUMER)
-        if sent is not None and int(sent) != delivered:
-            raise _InterruptedError(f"{sent} messages were sent, {delivered} came")
+            await client.publish(answer_to.decode())
+        sent = control.header(LAST_SENT)
+        if sent is not None and int(sent) != handled:
+            raise _InterruptedError(f"{sent.decode()} messages were sent, {handled} came")
+
+
+class _Arrived:
+    """What came and was not handled yet, straight from the connection: flow control bounds it."""
+
+    def __init__(self) -> None:
+        self._messages: deque[Delivery] = deque()
+        self._wake = asyncio.Event()
+
+    def take(self, subject: bytes, reply: bytes, data: bytes, headers: bytes | None) -> None:
+        self._messages.append(Delivery(data, headers, reply, subject))
+        self._wake.set()
+
+    async def next(self) -> Delivery:
+        """The oldest; raises when there is nothing for longer than a living consumer is silent."""
+        while not self._messages:
+            self._wake.clear()
+            try:
+                async with asyncio.timeout(SILENCE_SECONDS):
+                    await self._wake.wait()
+            except TimeoutError as error:
+                raise _InterruptedError("no heartbeat") from error
+        return self._messages.popleft()
