@@ -32,6 +32,8 @@ OPENED_SECONDS = 30.0
 RECOVERY_PATIENCE_SECONDS = 90.0
 REST_PATIENCE_SECONDS = 120.0
 LAST_WORDS_SECONDS = 60.0
+# Two of everything with the shipped pools want more connections than PostgreSQL's usual 100 (docs/cluster.md).
+SMALLER_POOLS = {"PARKSTREAM_DATABASE_POOL_SIZE": "5"}
 
 Said = Callable[[str], None]
 
@@ -51,7 +53,13 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 async def run_round(wanted: Wanted, say: Said) -> Round:
     """Everything."""
     began = time.monotonic()
-    shape = Shape(seed=wanted.seed, broker=wanted.broker, replicas=wanted.replicas, nats_nodes=wanted.nats_nodes)
+    shape = Shape(
+        seed=wanted.seed,
+        broker=wanted.broker,
+        replicas=wanted.replicas,
+        nats_nodes=wanted.nats_nodes,
+        environment=SMALLER_POOLS if wanted.replicas > 1 else {},
+    )
     async with World.running(shape) as world:
         stage = Stage(tuple(world.components), tuple(world.disks))
         faults = (
