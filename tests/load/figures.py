@@ -19,6 +19,7 @@ from load.drain import Drained, Way
 from load.profile import Profile
 from load.running_platform import Broker
 from load.traffic import Mix
+from parkstream.errors import OperatorError
 
 MIB = 1 << 20
 PERCENTILES = (50, 95, 99)
@@ -53,7 +54,9 @@ class BrokerFigures:
     profile: Profile | None = None
 
     def add_latencies(self, seconds: list[float]) -> None:
-        """One run's latencies, in any order."""
+        """One run's latencies, in any order. Raises OperatorError: there are too few to say anything."""
+        if len(seconds) < 2:
+            raise OperatorError(f"Latency was measured of {len(seconds)} changes.", "Ask for more --seconds or --rate.")
         cuts = statistics.quantiles(seconds, n=100, method="inclusive")
         for percent in PERCENTILES:
             self.latency_ms.setdefault(f"p{percent}", []).append(cuts[percent - 1] * 1000)
