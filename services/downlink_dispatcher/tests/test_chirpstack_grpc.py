@@ -9,9 +9,10 @@ from google.protobuf.empty_pb2 import Empty
 from grpc import aio
 
 from downlink_dispatcher import metrics
-from downlink_dispatcher.network.chirpstack import ChirpStack
+from downlink_dispatcher.network.chirpstack import ChirpStack, open_channel
 from downlink_dispatcher.network.grpc_transport import GrpcTransport
 from downlink_dispatcher.network.transport import DeviceDeniedError, EnqueueFailedError, NetworkAwayError
+from parking_chassis.tls import TlsFileError
 from parking_simulator.chirpstack import Application, ChirpStackDouble
 from parking_simulator.chirpstack.displays import Busylight
 from stack.chirpstack import APPLICATION_ID, TENANT_ID, StartChirpStack, add_display, network_of, new_display_eui
@@ -139,6 +140,12 @@ async def test_over_tls_the_server_must_be_signed_by_the_named_authority(
     async with connected(network_settings(url, chirpstack_token=double.token)) as doubting:
         with pytest.raises(NetworkAwayError):
             await GrpcTransport(doubting, synced).enqueue(item)
+        assert "set PARKSTREAM_CHIRPSTACK_TLS_CA to the PEM file" in str(doubting.availability.problem)
+
+
+def test_a_file_of_an_authority_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(TlsFileError, match=r"PARKSTREAM_CHIRPSTACK_TLS_CA=.*No such file"):
+        open_channel("https://localhost", tmp_path / "ca.pem")
 
 
 class Absent(api.DeviceServiceServicer, api.DeviceProfileServiceServicer):

@@ -30,6 +30,7 @@ from downlink_dispatcher.network.token import Token, TokenError
 from downlink_dispatcher.network.transport import NetworkAwayError
 from downlink_dispatcher.settings import NetworkSettings
 from parking_chassis.isolation import failure_of
+from parking_chassis.tls import TlsFileError
 
 log = structlog.get_logger()
 
@@ -41,6 +42,7 @@ UNDISPUTED = frozenset(
 )
 DENIED = frozenset({Code.UNAUTHENTICATED, Code.PERMISSION_DENIED})
 WORDS_LIMIT = 300
+CA_SETTING = "PARKSTREAM_CHIRPSTACK_TLS_CA"
 IDLE_PROBE_SECONDS = 30.0
 TOKEN_LOOK_SECONDS = 1.0
 
@@ -221,7 +223,10 @@ def open_channel(url: str, ca: Path | None) -> aio.Channel:
     host = f"[{parts.hostname}]" if parts.hostname and ":" in parts.hostname else parts.hostname
     if parts.scheme == "http":
         return aio.insecure_channel(f"{host}:{parts.port or 80}", options=OPTIONS)
-    roots = ca.read_bytes() if ca is not None else None
+    try:
+        roots = ca.read_bytes() if ca is not None else None
+    except OSError as error:
+        raise TlsFileError(f"{CA_SETTING}={ca}: {error.strerror}; it must be a PEM file of authorities") from None
     return aio.secure_channel(f"{host}:{parts.port or 443}", grpc.ssl_channel_credentials(roots), options=OPTIONS)
 
 
@@ -233,4 +238,9 @@ def _printable(words: str) -> str:
 def _words_of(code: grpc.StatusCode, words: str, url: str, deadline: float) -> str:
     if code is Code.DEADLINE_EXCEEDED:
         return f"ChirpStack at {url} did not answer within {deadline:g} s"
+    if "CERTIFICATE_VERIFY_FAILED" in words:
+        words += (
+            f"; set {CA_SETTING} to the PEM file of the authority that signed its certificate, and use the host name "
+            "that stands in there"
+        )
     return f"ChirpStack at {url} cannot be reached: {words or code.name}"
