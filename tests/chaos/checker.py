@@ -190,6 +190,11 @@ def _published(evidence: Evidence) -> Iterator[Finding]:
         for space in evidence.spaces
         if told[space.space_id] != list(range(1, space.version + 1))
     ]
+    announced = Counter(evidence.announced)
+    silent = [row.id for row in evidence.reservations if row.id not in announced]
+    yield from finding("lost", "reservations that the stream does not tell of", silent)
+    twice = [id_ for id_, times in announced.items() if times > 1]
+    yield from finding("duplicated", "reservations that the stream tells of twice", twice)
     yield from finding("reordered", "spaces whose published versions have gaps, repetitions or another order", wrong)
 
 
@@ -244,11 +249,11 @@ def _events(evidence: Evidence) -> Iterator[Finding]:
                 last = told.get(space.space_id, [0])[-1]
                 behind += [f"{space.space_id}: {last} of {space.version}"] if last != space.version else []
         repeated += [identity for identity, n in Counter(event.id for event in seen).items() if n > 1]
-        created = sum(event.type == CREATED for event in seen)
-        there = sum(row.tenant_id == str(ledger.tenants[number]) for row in evidence.reservations)
-        gaps += [f"{created} reservations announced, {there} are there"] if created != there else []
+        created = {event.reservation_id for event in seen if event.type == CREATED}
+        there = {row.id for row in evidence.reservations if row.tenant_id == str(ledger.tenants[number])}
+        behind += [f"reservation {id_}" for id_ in sorted(there - created)]
     yield from finding("reordered", "spaces whose events came with gaps, repetitions or in another order", gaps)
-    yield from finding("lost", "spaces whose last event never came", behind)
+    yield from finding("lost", "spaces whose last event never came, and reservations without any", behind)
     yield from finding("duplicated", "events that came twice", repeated)
 
 

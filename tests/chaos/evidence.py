@@ -90,7 +90,10 @@ class LeftOvers(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Evidence(msgspec.Struct, kw_only=True):
-    """One round's. `displays` is what each shows, asked of the double itself; `families` of which family each is."""
+    """One round's. `displays` is what each shows, asked of the double itself; `families` of which family each is.
+
+    `announced` are the reservations of whose making the stream tells, as often as it does.
+    """
 
     ledger: Ledger
     gathered_at: datetime
@@ -101,5 +104,6 @@ class Evidence(msgspec.Struct, kw_only=True):
     changes: list[ChangeRow] = []
     reservations: list[ReservationRow] = []
     published: list[Published] = []
+    announced: list[str] = []
     displays: dict[str, str] = {}
     left_overs: LeftOvers = LeftOvers()

@@ -70,6 +70,7 @@ class Follower:
             tenant_id=str(told.get("tenant_id", "")),
             space_id=str(told.get("space_id") or told.get("id") or ""),
             version=told.get("version") if event.type.startswith("space.") else None,
+            reservation_id=body.get("reservation_id"),
         )
         ledger.events[self._town.number].append(seen)
         if seen.version is not None:

@@ -96,6 +96,7 @@ async def gather(world: World, sql: asyncpg.Connection, bus: Client) -> Evidence
         changes=[ChangeRow(**row) for row in await sql.fetch(CHANGES)],
         reservations=[ReservationRow(**row) for row in await sql.fetch(RESERVATIONS)],
         published=await _published(bus),
+        announced=await _announced(bus),
         displays=await ask_displays(world.control_port),
         left_overs=LeftOvers(counts=await left_overs(sql, bus), dead_letters=await _dead_letters(bus)),
     )
@@ -124,6 +125,14 @@ async def _published(bus: Client) -> list[Published]:
         if version is not None:
             told.append(Published(sequence, tenant_id, space_id, event, version))
     return told
+
+
+async def _announced(bus: Client) -> list[str]:
+    """Reservations that RESERVATIONS says were made."""
+    messages = _messages(bus, "RESERVATIONS", subjects.ALL_RESERVATIONS)
+    return [
+        msgspec.json.decode(data)["reservation_id"] async for _, name, data in messages if name.endswith(".created")
+    ]
 
 
 async def _dead_letters(bus: Client) -> list[str]:

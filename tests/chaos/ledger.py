@@ -74,6 +74,7 @@ class SeenEvent(msgspec.Struct, frozen=True):
     tenant_id: str
     space_id: str
     version: int | None = None
+    reservation_id: str | None = None
 
 
 class Ledger(msgspec.Struct):

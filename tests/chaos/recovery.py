@@ -18,6 +18,7 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
 from chaos.bookings import Bookings
+from chaos.checker import CREATED
 from chaos.components import ServiceComponent
 from chaos.double import ask_displays
 from chaos.expectation import EPOCH, is_brokers_loss, microseconds, shown_on
@@ -116,6 +117,10 @@ class Watch:
         left = {name: count for name, count in (await left_overs(sql, await self.bus())).items() if count}
         if left:
             return ", ".join(f"{count} {name}" for name, count in left.items())
+        versions = dict(await sql.fetch("SELECT id::text, version FROM occupancy.spaces WHERE version > 1"))
+        made = await sql.fetchval("SELECT count(*) FROM reservation.reservations")
+        if behind := self.behind(versions) + made - self._announced():
+            return f"{behind} events, for clients"
         shown = await ask_displays(self._world.control_port)
         states = dict(await sql.fetch("SELECT display_eui, state FROM occupancy.spaces"))
         wrong = [eui for eui, family in self._families() if shown.get(eui) != shown_on(family, states[eui])]
@@ -126,6 +131,11 @@ class Watch:
             for bay in town.city.bays:
                 if bay.display is not None:
                     yield bay.display.dev_eui, bay.display.family
+
+    def _announced(self) -> int:
+        """Reservations whose making clients have read of."""
+        events = (event for seen in self._world.ledger.events.values() for event in seen)
+        return len({event.reservation_id for event in events if event.type == CREATED})
 
     def behind(self, versions: dict[str, int]) -> int:
         """Spaces whose version the clients have not read."""

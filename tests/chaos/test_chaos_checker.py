@@ -97,7 +97,8 @@ def _book(evidence: Evidence, tenant: int) -> None:
     loser = Booking(tenant, "k2", space, NOON, NOON + HOUR, 0.0, 1, "taken", None, 1.0)
     evidence.ledger.bookings += [winner, loser]
     evidence.reservations.append(ReservationRow(ids, f"r{tenant}", space, NOON, NOON + HOUR, "active"))
-    evidence.ledger.events[tenant].append(SeenEvent("7.1", "reservation.created", ids, space))
+    evidence.ledger.events[tenant].append(SeenEvent("7.1", "reservation.created", ids, space, None, f"r{tenant}"))
+    evidence.announced.append(f"r{tenant}")
 
 
 def damaged(change: Callable[[Evidence], object]) -> set[tuple[str, str]]:
@@ -159,6 +160,9 @@ DAMAGE: list[tuple[str, str, Callable[[Evidence], object]]] = [
     ("leaked", "a reading under the other tenant", lambda e: put(e.readings, 0, tenant_id=str(TENANTS[1]))),
     ("leaked", "a stay under the other tenant", lambda e: put(e.stays, 0, tenant_id=str(TENANTS[1]))),
     ("leaked", "a message under the other tenant", lambda e: put(e.published, 0, tenant_id=str(TENANTS[1]))),
+    ("lost", "a reservation that clients did not hear of", lambda e: e.ledger.events[0].pop()),
+    ("lost", "a reservation that was not published", lambda e: e.announced.pop()),
+    ("duplicated", "a reservation published twice", lambda e: e.announced.append("r0")),
     ("unresolved", "a row left in an outbox", lambda e: setattr(e, "left_overs", LeftOvers(counts={"outbox": 1}))),
     ("lost", "a dead letter", lambda e: setattr(e, "left_overs", LeftOvers(dead_letters=["dead.engine.bug"]))),
 ]
