@@ -57,6 +57,9 @@ NETWORK_CALL_SECONDS = Histogram(
     "Time until the network server answered",
     buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
+GATEWAYS = Gauge(
+    "parkstream_downlink_gateways", "LoRaWAN gateways of all tenants: online, offline or never_seen", ["state"]
+)
 FOREIGN_DEVICES = Counter(
     "parkstream_downlink_foreign_devices_total",
     "Downlinks withheld: the network server has the device in another application than the tenant's",

@@ -86,3 +86,5 @@ class Work:
         for status, count in backlog.commands.items():
             metrics.QUEUE.labels(status).set(count)
         metrics.DISPLAYS_DUE.set(backlog.displays_due)
+        for state, count in backlog.gateways.items():
+            metrics.GATEWAYS.labels(state).set(count)
