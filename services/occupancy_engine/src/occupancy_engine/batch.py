@@ -7,7 +7,6 @@ changes nothing. Frames of one device keep the order in which they came.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 import msgspec
 import structlog
@@ -16,7 +15,6 @@ from occupancy_engine import SCHEMA, SERVICE, metrics
 from occupancy_engine.decoders import OBJECT, Decoders
 from occupancy_engine.displays import best_reception, display_reported
 from occupancy_engine.domain.hearing import Device, StayBegun, StayEnded, hear
-from occupancy_engine.domain.showing import Cause
 from occupancy_engine.domain.stays import Reading
 from occupancy_engine.frames import Placed, decode_frames, look_up, place_frames
 from occupancy_engine.history import repair_stays
@@ -117,13 +115,9 @@ def _hear(frame: Placed, sensed: list[Sensed], stays: list[StayBegun | StayEnded
     if heard.stay is not None:
         stays.append(heard.stay)
     if heard.shows and device.space_id is not None:
-        cause = Cause(
-            source="uplink",
-            cause=f"uplink:{device.dev_eui}:{uplink.f_cnt}",
-            occurred_at=frame.occurred_at,
-            changed_at=datetime.now(UTC),
-        )
-        sensed.append(Sensed(device.tenant_id, device.space_id, sensor_layer(device), cause))
+        cause = f"uplink:{device.dev_eui}:{uplink.f_cnt}"
+        layer = sensor_layer(device)
+        sensed.append(Sensed(device.tenant_id, device.space_id, layer, "uplink", cause, frame.occurred_at))
 
 
 def _note_health(device: Device, uplink: UplinkReceived, observation: Observation | None) -> None:

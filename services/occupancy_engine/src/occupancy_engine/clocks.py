@@ -87,9 +87,9 @@ class Clocks:
     async def end_overdue(self) -> None:
         """Take off overrides and reservations whose time is over."""
         async with self._pool.acquire() as connection, connection.transaction():
-            now = datetime.now(UTC)
-            keys = await space_rows.spaces_overdue(connection, now, AT_ONCE)
+            keys = await space_rows.spaces_overdue(connection, datetime.now(UTC), AT_ONCE)
             spaces = await space_rows.lock_spaces(connection, keys)
+            now = datetime.now(UTC)  # under the locks: moments must follow each other as versions do
             changes = []
             for space in spaces.values():
                 layers = space.layers
@@ -127,8 +127,8 @@ async def _settle_due(connection: Connection, due: list[Due]) -> int:
         changed.append(device)
         if device.space_id is not None:
             occurred = device.occupied_since if what == "confirmed" else None
-            cause = Cause(source="clock", cause=f"clock:{what}", occurred_at=occurred or now, changed_at=now)
-            sensed.append(Sensed(device.tenant_id, device.space_id, sensor_layer(device), cause))
+            layer = sensor_layer(device)
+            sensed.append(Sensed(device.tenant_id, device.space_id, layer, "clock", f"clock:{what}", occurred or now))
     await device_rows.write_devices(connection, changed)
     await show_sensed(connection, sensed)
     return len(changed)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from uuid import UUID
 
 from occupancy_engine.decoders import Decoders
 from occupancy_engine.domain.hearing import Device
-from occupancy_engine.domain.showing import Cause
 from occupancy_engine.history import repair_stays
 from occupancy_engine.sensing import Sensed, sensor_layer, show_sensed
 from occupancy_engine.store import devices as device_rows
@@ -97,13 +96,8 @@ async def _mend(connection: Connection, device: Device, changed: Sequence[Stored
         device.newest = newest
         device.occupied, device.occupied_since, device.pending = newest.occupied, newest.occurred_at, None
         if device.space_id is not None:
-            now = datetime.now(UTC)
-            cause = Cause(
-                source="command",
-                cause=f"redecode:{device.dev_eui}",
-                occurred_at=newest.occurred_at,
-                changed_at=now,
-            )
-            await show_sensed(connection, [Sensed(device.tenant_id, device.space_id, sensor_layer(device), cause)])
+            cause, layer = f"redecode:{device.dev_eui}", sensor_layer(device)
+            told = Sensed(device.tenant_id, device.space_id, layer, "command", cause, newest.occurred_at)
+            await show_sensed(connection, [told])
     await device_rows.write_devices(connection, [device])
     return stays_changed

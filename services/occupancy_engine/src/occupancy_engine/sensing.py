@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from uuid import UUID
 
 import msgspec
@@ -15,16 +16,18 @@ from occupancy_engine.store import spaces as space_rows
 from occupancy_engine.store.one_statement import Write, write_together
 from parking_chassis.outbox import Event, write_events
 from parking_chassis.postgres import Connection
-from parking_contracts.space import SpaceStateChanged
+from parking_contracts.space import ChangeSource, SpaceStateChanged
 
 
 class Sensed(msgspec.Struct, frozen=True):
-    """The sensor layer of a space changed: what it says now, and who said it."""
+    """The sensor layer of a space changed: what it says now, who said it, and when it happened."""
 
     tenant_id: UUID
     space_id: UUID
     sensor: Sensor
-    cause: Cause
+    source: ChangeSource
+    cause: str
+    occurred_at: datetime
 
 
 def sensor_layer(device: Device) -> Sensor:
@@ -52,12 +55,14 @@ async def sense(connection: Connection, sensed: Sequence[Sensed]) -> Showing:
     if not sensed:
         return Showing()
     spaces = await space_rows.lock_spaces(connection, {(one.tenant_id, one.space_id) for one in sensed})
+    now = datetime.now(UTC)  # under the locks: moments must follow each other as versions do
     changes = []
     for one in sensed:
         space = spaces.get((one.tenant_id, one.space_id))
         if space is None or space.layers.sensor is None:
             continue
-        change = show(space, msgspec.structs.replace(space.layers, sensor=one.sensor), one.cause)
+        cause = Cause(source=one.source, cause=one.cause, occurred_at=one.occurred_at, changed_at=now)
+        change = show(space, msgspec.structs.replace(space.layers, sensor=one.sensor), cause)
         if change is not None:
             changes.append(change)
     metrics.STATE_CHANGES.inc(len(changes))
