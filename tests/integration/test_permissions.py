@@ -3,9 +3,14 @@
 That each service can do its work, the other tests show: all of them run with these permissions.
 """
 
+import asyncio
+import contextlib
+import uuid
 from pathlib import Path
 from typing import Self
+from urllib.parse import urlsplit
 
+import aiomqtt
 import msgspec
 import nats
 import pytest
@@ -13,7 +18,7 @@ from nats.aio.client import Client
 from nats.errors import NoRespondersError
 
 from parking_contracts import replay, subjects
-from parking_contracts.permissions import SERVICES, USERS
+from parking_contracts.permissions import ALL_COMMAND_TOPICS, EVENT_TOPICS, SERVICES, USERS
 from parking_contracts.streams import DEAD_LETTERS, SPACES, UPLINKS
 from parkstream.access_rules import mosquitto_acl, nats_users_file, permission_table
 from parkstream.permissions_command import WRITE, Kind, permissions
@@ -22,6 +27,7 @@ from stack.servers import NatsAccount
 
 ROOT = Path(__file__).resolve().parents[2]
 EUI = "0101010101010101"
+REFUSED = 0x80  # in a SUBACK
 TENANT = SPACE = "0197f2a0-0000-7000-8000-000000000001"
 SPACE_EVENT = f"{SPACES.subjects[0][:-1]}{TENANT}.{SPACE}.state_changed"
 COMMAND = subjects.command("occupancy", "space.delete")
@@ -155,3 +161,36 @@ async def test_a_service_hears_its_own_replies(nats_account: NatsAccount) -> Non
         with pytest.raises(NoRespondersError):
             await gateway.client.request(replay.subject("occupancy"), request, timeout=5)
         assert gateway.refused == []
+
+
+def by_mqtt(account: NatsAccount, user: str) -> aiomqtt.Client:
+    url = urlsplit(as_user(account.mqtt_url, user))
+    return aiomqtt.Client(
+        url.hostname or "", url.port or 0, username=url.username, password=url.password, identifier=uuid.uuid4().hex
+    )
+
+
+async def granted(client: aiomqtt.Client, topic: str) -> int:
+    """The code in the SUBACK."""
+    (answer,) = await client.subscribe(topic, qos=1)
+    return getattr(answer, "value", answer)
+
+
+async def test_the_embedded_mqtt_listener_has_the_same_rights(nats_account: NatsAccount) -> None:
+    event, command = f"application/a/device/{EUI}/event/up", f"application/a/device/{EUI}/command/down"
+    async with by_mqtt(nats_account, "uplink_ingestor") as ingestor, by_mqtt(nats_account, "chirpstack") as chirpstack:
+        assert [await granted(ingestor, topic) for topic in (EVENT_TOPICS, "#", ALL_COMMAND_TOPICS)] == [
+            1,
+            REFUSED,
+            REFUSED,
+        ]
+        assert await granted(chirpstack, ALL_COMMAND_TOPICS) == 1
+        for user in ("downlink_dispatcher", "uplink_ingestor"):
+            with contextlib.suppress(aiomqtt.MqttError):  # who publishes what he may not is put out
+                async with by_mqtt(nats_account, user) as forger:
+                    await forger.publish(command, user, qos=1)
+                    await forger.publish(event, user, qos=0)
+        await chirpstack.publish(event, "real", qos=1)
+        async with asyncio.timeout(5):
+            assert (await anext(ingestor.messages)).payload == b"real"
+            assert (await anext(chirpstack.messages)).payload == b"downlink_dispatcher"
