@@ -11,7 +11,7 @@ import asyncpg
 from rich.table import Table
 
 TOP = 15
-SHOWN_CHARACTERS = 90
+SHOWN_CHARACTERS = 60
 STATEMENTS = """
     SELECT query, sum(calls)::bigint AS calls, sum(total_exec_time) AS milliseconds, sum(rows)::bigint AS rows
     FROM pg_stat_statements WHERE userid <> current_user::regrole GROUP BY query ORDER BY milliseconds DESC LIMIT $1

@@ -11,24 +11,26 @@ import json
 import os
 import signal
 import sys
+import types
 
 SAMPLE_CPU_SECONDS = 0.004  # the kernel's clock is not finer
 PROFILED = ("uplink_ingestor", "occupancy_engine")
 
-samples: "collections.Counter[tuple[tuple[str, str, int], ...]]" = collections.Counter()
+Stack = tuple[tuple[str, str], ...]  # file and function, the innermost first
+samples: collections.Counter[Stack] = collections.Counter()
 
 
-def sample(_number: int, frame: object) -> None:
-    """Note the stack, the innermost function first."""
+def sample(_number: int, frame: types.FrameType | None) -> None:
+    """Note the stack."""
     stack = []
     while frame is not None:
-        code = frame.f_code  # type: ignore[attr-defined]  # a frame; its type has no name at run time
-        stack.append((code.co_filename, code.co_qualname if hasattr(code, "co_qualname") else code.co_name))
-        frame = frame.f_back  # type: ignore[attr-defined]
-    samples[tuple(stack)] += 1  # type: ignore[arg-type]
+        code = frame.f_code
+        stack.append((code.co_filename, code.co_qualname))
+        frame = frame.f_back
+    samples[tuple(stack)] += 1
 
 
-def turn(_number: int, _frame: object) -> None:
+def turn(_number: int, _frame: types.FrameType | None) -> None:
     """On or off."""
     is_on = signal.getitimer(signal.ITIMER_PROF)[1] > 0
     seconds = 0.0 if is_on else SAMPLE_CPU_SECONDS
