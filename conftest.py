@@ -8,6 +8,7 @@ pytest_plugins = [
     "stack.authority",
     "stack.nats_cluster",
     "stack.brokers",
+    "stack.backups",
     "stack.warm_start",
     "stack.replicas",
     "stack.services",
