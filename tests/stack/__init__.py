@@ -15,8 +15,10 @@
 | `signs` | a tenant with displays as rows, and a dispatcher that no network server answers (`signposts`) |
 | `private_postgres`, `private_nats` | an own server to be killed and restarted |
 | `owners_url` | a database whose owner is no superuser |
+| `authorities` | the right authority and a wrong one, for certificates of servers that speak TLS (`tls_servers`) |
 | `free_port` | a function that finds a free TCP port |
 
-A service's process is forked from one that has imported its modules (`warm_start`), which makes a start ten times
+A service logs in to NATS and MQTT as itself, with the rights it has in the field (`own_logins`); a test fails that ends
+one which was refused something. A service's process is forked from one that has imported its modules (`warm_start`), which makes a start ten times
 cheaper. `from stack.waiting import eventually` waits for a condition instead of sleeping.
 """
