@@ -19,6 +19,6 @@
 | `free_port` | a function that finds a free TCP port |
 
 A service logs in to NATS and MQTT as itself, with the rights it has in the field (`own_logins`); a test fails that ends
-one which was refused something. A service's process is forked from one that has imported its modules (`warm_start`), which makes a start ten times
-cheaper. `from stack.waiting import eventually` waits for a condition instead of sleeping.
+one which was refused something. Its process is forked from one that has imported its modules (`warm_start`), which
+makes a start ten times cheaper. `from stack.waiting import eventually` waits for a condition instead of sleeping.
 """
