@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -53,11 +54,20 @@ class Follower:
             if answer.status_code != httpx.codes.OK:
                 return
             self.opened.set()
-            async for event in read_events(answer.aiter_lines()):
+            async for event in read_events(self._places(answer.aiter_lines())):
                 self._note(event)
 
+    async def _places(self, lines: AsyncIterator[str]) -> AsyncIterator[str]:
+        """The same lines. An id counts from the blank line behind it on, with or without an event, as in browsers."""
+        named = self.position
+        async for line in lines:
+            if line.startswith("id:"):
+                named = line.removeprefix("id:").strip()
+            yield line
+            if not line:
+                self.position = named
+
     def _note(self, event: ServerSentEvent) -> None:
-        self.position = event.id or self.position
         ledger = self._world.ledger
         if event.type == "reset":
             ledger.resets += 1

@@ -154,6 +154,7 @@ DAMAGE: list[tuple[str, str, Callable[[Evidence], object]]] = [
     ("lost", "a slot refused to both", lambda e: put(e.ledger.bookings, 0, answer="taken", reservation_id=None)),
     ("lost", "a stream told to start anew", lambda e: setattr(e.ledger, "resets", 1)),
     ("reordered", "an event left out", lambda e: e.ledger.events[0].pop(2)),
+    ("reordered", "the first event left out", lambda e: e.ledger.events[0].pop(0)),
     ("lost", "the last event left out", lambda e: e.ledger.events[0].pop(5)),
     ("duplicated", "an event twice", lambda e: e.ledger.events[0].insert(2, e.ledger.events[0][2])),
     ("leaked", "an event of the other tenant", lambda e: e.ledger.events[0].append(e.ledger.events[1][0])),
