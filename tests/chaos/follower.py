@@ -63,9 +63,9 @@ class Follower:
         async for line in lines:
             if line.startswith("id:"):
                 named = line.removeprefix("id:").strip()
-            yield line
             if not line:
                 self.position = named
+            yield line
 
     def _note(self, event: ServerSentEvent) -> None:
         ledger = self._world.ledger
