@@ -116,11 +116,15 @@ async def _ready(
 ) -> RunningPlatform:
     run = home / "data" / CONNECTIONS_FILE
     services = settings.health_ports().values()
-    async with httpx.AsyncClient(trust_env=False, timeout=2) as client, asyncio.timeout(START_SECONDS):
-        while not run.exists() or any([await ask_ready(client, port) for port in services]):
-            if process.poll() is not None:
-                raise OperatorError(f"`parkstream up` ended:\n{child.last_lines(home / 'output.txt', 20)}")
-            await asyncio.sleep(POLL_SECONDS)
+    try:
+        async with httpx.AsyncClient(trust_env=False, timeout=2) as client, asyncio.timeout(START_SECONDS):
+            while not run.exists() or any([await ask_ready(client, port) for port in services]):
+                if process.poll() is not None:
+                    raise OperatorError(f"`parkstream up` ended:\n{child.last_lines(home / 'output.txt', 20)}")
+                await asyncio.sleep(POLL_SECONDS)
+    except TimeoutError:
+        said = child.last_lines(home / "output.txt", 20)
+        raise OperatorError(f"`parkstream up` was not ready within {START_SECONDS:.0f} s:\n{said}") from None
     noted = json.loads((run.parent / "children.json").read_text(encoding="utf-8"))
     processes = {name: int(pid) for name, (pid, _born) in noted.items()}
     if broker is not None and broker.process is not None:
