@@ -4,11 +4,8 @@ One platform for the module; each service is stopped in the midst of its work an
 """
 
 import asyncio
-import contextlib
 import itertools
 import re
-import signal
-import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -19,16 +16,25 @@ import pytest_asyncio
 from chaos.proxy import Mode, Proxy
 from parkstream.streams import apply_streams
 from stack.brokers import Mosquitto
-from stack.busy_platform import DISPLAYS, SERVICES, SHOWN, SPACES, Busy, Follower, Outside, meanwhile
-from stack.http_client import http_client
+from stack.busy_platform import (
+    DISPLAYS,
+    SERVICES,
+    SHOWN,
+    SHUTDOWN_SECONDS,
+    SPACES,
+    Busy,
+    Follower,
+    Outside,
+    end,
+    meanwhile,
+)
 from stack.redelivery import redeliver_after
 from stack.servers import fresh_database
 from stack.service_process import Service
 from stack.waiting import eventually
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300), pytest.mark.slow]
 
-SHUTDOWN_SECONDS = 8.0  # of the settings, unless they say otherwise
 NOT_IN_ORDER = re.compile(r"Traceback|service_cut_off|timeout graceful shutdown exceeded|never retrieved|was destroyed")
 
 
@@ -70,32 +76,15 @@ def through(proxy: Proxy, url: str) -> str:
     return re.sub(r":\d+(?=/|$)", f":{proxy.port}", url)
 
 
-async def stop(service: Service) -> tuple[int, float, list[int]]:
-    """SIGTERM, and again and again; its status, how long it took, and what /ready said meanwhile."""
-    process = service.process
-    assert process is not None
-    began = time.monotonic()
-    said: list[int] = []
-    process.send_signal(signal.SIGTERM)
-    async with http_client(base_url=service.url, timeout=2) as client:
-        while process.poll() is None:
-            with contextlib.suppress(httpx.TransportError):
-                said.append((await client.get("/ready", headers={"Connection": "close"})).status_code)
-            process.send_signal(signal.SIGTERM)
-            await asyncio.sleep(0.005)
-            assert time.monotonic() - began < 2 * SHUTDOWN_SECONDS, "it does not end"
-    return process.returncode, time.monotonic() - began, said
-
-
 @pytest.mark.parametrize("name", SERVICES)
 async def test_a_service_ends_in_the_midst_of_its_work(stage: Stage, name: str):
     busy, outside, follower = stage.busy, stage.outside, Follower()
     service = busy.each[name]
     begun_at = service.log.stat().st_size
-    async with meanwhile(outside.speak(), outside.book(busy.url), follower.follow(busy.url)):
+    async with meanwhile(outside.speak(pause=0.1), outside.book(busy.url), follower.follow(busy.url)):
         booked = len(outside.booked)
         await eventually(lambda: len(follower.seen) == SPACES and len(outside.booked) > booked + 10, 20)
-        status, seconds, said = await stop(service)
+        status, seconds, said = await end(service)
         booked, spoken = len(outside.booked), outside.f_cnt
         await service.start()
         await eventually(lambda: len(outside.booked) > booked + 10 and outside.f_cnt > spoken + 5, 20)
@@ -146,18 +135,18 @@ async def test_every_service_ends_while_a_dependency_is_silent(stage: Stage, awa
     """A black hole is the worst of it: what refuses or resets is noticed at once. The same for one that just starts."""
     busy, outside = stage.busy, stage.outside
     begun_at = {service.module: service.log.stat().st_size for service in busy.each.values()}
-    async with meanwhile(outside.speak()):
+    async with meanwhile(outside.speak(pause=0.1)):
         spoken = outside.f_cnt
         await eventually(lambda: outside.f_cnt > spoken + 5)
         stage.links[away].set_mode(Mode.BLACK_HOLE)
         spoken = outside.f_cnt
         await eventually(lambda: outside.f_cnt > spoken + 10)
-        ends = await asyncio.gather(*(stop(service) for service in busy.each.values()))
+        ends = await asyncio.gather(*(end(service) for service in busy.each.values()))
     if away == "nats":
         for service in busy.each.values():
             service.spawn()
         await asyncio.gather(*(eventually(lambda one=one: starts_again(one, begun_at)) for one in busy.each.values()))
-        ends += await asyncio.gather(*(stop(service) for service in busy.each.values()))
+        ends += await asyncio.gather(*(end(service) for service in busy.each.values()))
     stage.links[away].set_mode(Mode.PASS)
     await asyncio.gather(*(service.start() for service in busy.each.values()))
     for service, (status, seconds, _) in zip(itertools.cycle(busy.each.values()), ends, strict=False):

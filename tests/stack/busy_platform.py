@@ -10,7 +10,9 @@ import base64
 import contextlib
 import itertools
 import json
+import signal
 import tempfile
+import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -38,6 +40,7 @@ from stack.waiting import eventually
 SERVICES = ("uplink_ingestor", "occupancy_engine", "reservation_service", "downlink_dispatcher", "api_gateway")
 OWNER = "owner@example.org"
 SPACES, DISPLAYS = 12, 3
+SHUTDOWN_SECONDS = 8.0  # of the settings, unless they say otherwise
 SHOWN = {"occupied": Colour(255, 0, 0), "free": Colour(0, 255, 0)}
 AGAIN = {httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.GATEWAY_TIMEOUT, httpx.codes.TOO_MANY_REQUESTS}
 QUICK = {
@@ -248,6 +251,23 @@ class Busy:
             answer = await client.post("/api/auth/login", json={"email": OWNER, "password": PASSWORD})
             assert answer.is_success, answer.text
             return answer.json()
+
+
+async def end(service: Service) -> tuple[int, float, list[int]]:
+    """SIGTERM, and again and again; its status, how long it took, and what /ready said meanwhile."""
+    process = service.process
+    assert process is not None
+    began = time.monotonic()
+    said: list[int] = []
+    process.send_signal(signal.SIGTERM)
+    async with http_client(base_url=service.url, timeout=2) as client:
+        while process.poll() is None:
+            with contextlib.suppress(httpx.TransportError):
+                said.append((await client.get("/ready", headers={"Connection": "close"})).status_code)
+            process.send_signal(signal.SIGTERM)
+            await asyncio.sleep(0.005)
+            assert time.monotonic() - began < 2 * SHUTDOWN_SECONDS, "it does not end"
+    return process.returncode, time.monotonic() - began, said
 
 
 def show_log(service: Service) -> None:
