@@ -23,7 +23,7 @@ from prometheus_client import Counter
 
 from parking_chassis.dead_letters import UNREADABLE
 from parking_chassis.inbox import answer_once
-from parking_chassis.nats_connection import PING_SECONDS, next_server
+from parking_chassis.nats_connection import PING_SECONDS, keep_hearing, next_server
 from parking_chassis.postgres import DATABASE_AWAY, Connection, Pool, act_for
 from parking_contracts import subjects
 from parking_contracts.command import Command, CommandBody
@@ -146,6 +146,7 @@ async def start_heard(broker: NatsBroker) -> None:
         connection = await broker.connect()
         try:
             await broker.start()
+            keep_hearing(connection)
             break
         except NatsError as error:  # no answer about a consumer, while a cluster elects who leads it
             log.warning("commands_postponed", error=repr(error))

@@ -37,6 +37,9 @@ NEXT_SERVER_SECONDS = (0.02, 0.2)
 FIRST_ATTEMPTS_SECONDS = (0.3, 1.0)
 # Two pings without an answer: the connection goes nowhere any more, and another one is made.
 PING_SECONDS = 5
+MEND_SECONDS = 1.0
+
+_mending: set[asyncio.Task[None]] = set()  # a loop alone does not keep its tasks alive
 
 
 _wait_without_end = TcpTransport.wait_closed
@@ -89,6 +92,7 @@ async def connect_nats(settings: NatsSettings, *, name: str) -> Client:
         closed_cb=on_closed,
     )
     metrics.NATS_CONNECTED.set_function(lambda: client.is_connected)
+    keep_hearing(client)
     close = client.close
 
     async def close_on_purpose() -> None:
@@ -100,6 +104,34 @@ async def connect_nats(settings: NatsSettings, *, name: str) -> Client:
 
     client.close = close_on_purpose  # type: ignore[method-assign]  # the one way to tell our close from theirs
     return client
+
+
+def keep_hearing(client: Client) -> None:
+    """Mend from now on, until the client is closed, what nats-py leaves broken: see `_mend`."""
+    task = asyncio.create_task(_mend(client))
+    _mending.add(task)
+    task.add_done_callback(_mending.discard)
+
+
+async def _mend(client: Client) -> None:
+    """Begin to reconnect anew where reading, or reconnecting itself, has ended by an error.
+
+    The answer to a flush that came after its time-out ends the reading, and a transport that uvloop has closed already
+    ends the reconnecting; the client would be deaf until its pings are missed, or away for ever. It rests on private
+    parts of nats-py (pinned, contract-tested).
+    """
+    while not client.is_closed:
+        await asyncio.sleep(MEND_SECONDS)
+        if client.is_connected and _has_ended(client._reading_task):  # noqa: SLF001
+            log.warning("nats_deaf")
+            await client.force_reconnect()
+        elif client.is_reconnecting and _has_ended(client._reconnection_task):  # noqa: SLF001
+            log.warning("nats_reconnecting_anew")
+            client._reconnection_task = asyncio.create_task(client._attempt_reconnect())  # noqa: SLF001
+
+
+def _has_ended(task: asyncio.Task[None] | None) -> bool:
+    return task is not None and task.done()
 
 
 async def connect_nats_unless(stop: asyncio.Event, settings: NatsSettings, *, name: str) -> Client | None:
