@@ -1,5 +1,7 @@
 """The contract with nats-py's parser: it calls `Client._process_msg` for every message, and ours goes first."""
 
+import nats
+import uvloop
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
@@ -81,3 +83,22 @@ async def test_the_inbox_works_again_after_a_reconnect(nats_reconnecting: Client
     await eventually(lambda: received)
 
     assert received[0][2] == b"ok"
+
+
+def test_a_connection_that_goes_down_in_the_instant_of_writing_is_mended(empty_nats_account: NatsAccount):
+    async def write_on_a_closed_transport() -> None:
+        client = await nats.connect(empty_nats_account.url, reconnect_time_wait=0.05)
+        try:
+            inbox, received = await open_inbox(client)
+            client._transport.close()
+            assert client.is_connected  # as nats-py believes until the next turn of the loop
+
+            await inbox.write(b"PUB %b.1 0\r\n\r\n" % inbox.prefix)
+
+            await eventually(lambda: client.stats["reconnects"] == 1 and client.is_connected)
+            await client.publish(f"{inbox.prefix.decode()}.2", b"")
+            await eventually(lambda: any(inbox.token_of(message[0]) == 2 for message in received))
+        finally:
+            await client.close()
+
+    uvloop.run(write_on_a_closed_transport())  # asyncio's own transport would only log it

@@ -303,7 +303,7 @@ async def test_only_one_engine_computes(street, pool, database) -> None:
     await street.build()
     await street.space()
     other = await asyncpg.connect(database)
-    await other.execute("SELECT pg_advisory_lock(hashtextextended('occupancy_engine rollups', 0))")
+    await other.execute("SELECT pg_advisory_lock(hashtextextended('occupancy.rollups', 0))")
     assert await street.rollups.keep_up() == 0
     await other.close()
     assert await street.rollups.keep_up() > 0

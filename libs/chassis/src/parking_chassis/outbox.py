@@ -19,6 +19,7 @@ import structlog
 
 from parking_chassis.isolation import failure_of
 from parking_chassis.postgres import DATABASE_AWAY, Connection, Pool, listening
+from parking_chassis.turns import take_turn
 from parking_chassis.windowed_publisher import Publication, WindowedPublisher
 from parking_contracts import subjects
 from parking_contracts.streams import stream_of
@@ -31,9 +32,6 @@ log = structlog.get_logger()
 BATCH = 500
 POLL_SECONDS = 1.0
 RETRY_SECONDS = 1.0
-# The lock is the session's: PostgreSQL ends one that says nothing for so long, and another replica relays. A frozen
-# process would hold it for as long as it is frozen.
-SILENT_SECONDS = 10
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -89,11 +87,10 @@ class OutboxRelay:
 
     async def _relay_while_locked(self) -> None:
         async with self._pool.acquire() as connection:
-            lock = f"{self._schema}.outbox"
-            if not await connection.fetchval("SELECT pg_try_advisory_lock(hashtextextended($1, 0))", lock):
+            if not await take_turn(connection, f"{self._schema}.outbox"):
                 return
             # A deletion lost in a crash only publishes again under the same id: it need not wait for the disk.
-            await connection.execute(f"SET synchronous_commit = off; SET idle_session_timeout = '{SILENT_SECONDS}s'")
+            await connection.execute("SET synchronous_commit = off")
             async with listening(connection, f"{self._schema}_outbox", self._on_notify):
                 self.is_relaying = True
                 log.info("outbox_relay_started", schema=self._schema)

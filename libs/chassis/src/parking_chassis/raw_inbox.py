@@ -66,7 +66,9 @@ class RawInbox:
     async def write(self, commands: bytes) -> None:
         """Hand protocol lines to the connection as one buffer."""
         await self._client._send_command(commands)  # noqa: SLF001
-        await self._client._flush_pending()  # noqa: SLF001
+        # A connection that went down in this instant: nats-py does not know yet, and uvloop refuses its transport.
+        with contextlib.suppress(RuntimeError, OSError):
+            await self._client._flush_pending()  # noqa: SLF001
 
 
 def _inboxes_of(client: Client) -> dict[int, OnMessage]:

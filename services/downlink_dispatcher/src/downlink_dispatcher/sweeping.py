@@ -21,13 +21,15 @@ from downlink_dispatcher.settings import TruthSettings
 from downlink_dispatcher.store import sweep as store
 from downlink_dispatcher.store.clock import clock
 from downlink_dispatcher.store.displays import lock_displays, wake
-from downlink_dispatcher.store.replica_turns import SWEEP, end_turn, take_turn
 from downlink_dispatcher.wishing import Wishing
 from parking_chassis.isolation import failure_of
 from parking_chassis.postgres import DATABASE_AWAY, Connection, Pool
+from parking_chassis.turns import end_turn, take_turn
 
 log = structlog.get_logger()
 
+TURN = "downlink.sweep"
+SILENT_SECONDS = 60.0
 PAGE = 500
 # A display that does not answer may be one that never does.
 SILENT_FOR = timedelta(hours=6)
@@ -50,13 +52,13 @@ class Sweep:
     async def sweep(self) -> None:
         """One round, unless another replica is at it."""
         async with self._pool.acquire() as connection:
-            if not await take_turn(connection, SWEEP):
+            if not await take_turn(connection, TURN, silent_seconds=SILENT_SECONDS):
                 return
             try:
                 with metrics.SWEEP_SECONDS.time():
                     await self._round(connection)
             finally:
-                await end_turn(connection, SWEEP)
+                await end_turn(connection, TURN)
 
     async def _round(self, connection: Connection) -> None:
         await self._attempt(self._wish_anew(connection))

@@ -26,15 +26,17 @@ from downlink_dispatcher.network.listing import Application, Listing
 from downlink_dispatcher.network.transport import NetworkAwayError
 from downlink_dispatcher.settings import NetworkSettings
 from downlink_dispatcher.store import network as store
-from downlink_dispatcher.store.replica_turns import SYNC, end_turn, take_turn
 from parking_chassis.isolation import failure_of
 from parking_chassis.outbox import Event, write_events
 from parking_chassis.postgres import DATABASE_AWAY, Connection, Pool, listening
+from parking_chassis.turns import end_turn, take_turn
 from parking_contracts import subjects
 from parking_contracts.network import EVENT_TYPES, DeviceSynced, GatewaySynced
 
 log = structlog.get_logger()
 
+TURN = "downlink.sync"
+SILENT_SECONDS = 900.0  # who has the turn waits for the network server
 LOOK_SECONDS = 1.0
 # Between the beginnings of two rounds, whoever asks; and after one that failed.
 SHORTEST_SECONDS = 3.0
@@ -88,7 +90,7 @@ class Sync:
     @contextlib.asynccontextmanager
     async def _turn(self, connection: Connection) -> AsyncIterator[datetime | None]:
         """When a round is due and no other replica is at it: the moment it began, for as long as the block runs."""
-        if not await take_turn(connection, SYNC):
+        if not await take_turn(connection, TURN, silent_seconds=SILENT_SECONDS):
             yield None
             return
         try:
@@ -99,7 +101,7 @@ class Sync:
                 shortest_seconds=SHORTEST_SECONDS,
             )
         finally:
-            await end_turn(connection, SYNC)
+            await end_turn(connection, TURN)
 
     async def _run_round(self, began_at: datetime) -> None:
         began = time.monotonic()

@@ -20,10 +20,13 @@ from occupancy_engine.store import rollup_rows, rollups, stale_rollups
 from occupancy_engine.store.rollup_rows import DayRow
 from occupancy_engine.store.rollups import PlaceKind, SiteDay
 from parking_chassis.postgres import Connection, Pool
+from parking_chassis.turns import end_turn, take_turn
 from parking_contracts.local_days import LocalDay, local_day
 
 log = structlog.get_logger()
 
+TURN = "occupancy.rollups"
+SILENT_SECONDS = 60.0
 STALE_AT_ONCE = 2_000
 DAYS_AT_ONCE = 100
 SPACES_AT_ONCE = 100
@@ -39,12 +42,12 @@ class Rollups:
     async def keep_up(self) -> int:
         """Compute every day that is due, the running one included; answers how many days of sites were."""
         async with self._pool.acquire() as connection:
-            if not await rollups.take_lead(connection):
+            if not await take_turn(connection, TURN, silent_seconds=SILENT_SECONDS):
                 return 0
             try:
                 return await self._keep_up(connection)
             finally:
-                await rollups.give_lead_back(connection)
+                await end_turn(connection, TURN)
 
     async def _keep_up(self, connection: Connection) -> int:
         until = await self._find_due(connection)

@@ -32,6 +32,7 @@ from parking_chassis.postgres import Pool
 from parking_chassis.process import until_stopped
 from parking_chassis.pull_consumer import Delivery
 from parking_chassis.subscriber import DEPENDENCY_AWAY
+from parking_chassis.turns import take_turn
 from parking_contracts import subjects
 from parking_contracts.errors import DeadLetterCode
 
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 SERVICE = "api_gateway"
+TURN = "gateway.webhook_intake"
 BATCH = 1_000
 LINGER_SECONDS = 0.05
 STANDBY_SECONDS = 1.0
@@ -97,7 +99,7 @@ class Intake:
 
     async def _lead(self) -> None:
         async with self._pool.acquire() as connection:
-            if not await arrivals.lock_intake(connection):
+            if not await take_turn(connection, TURN):
                 return
             self.is_leading = True
             log.info("webhook_intake_started")

@@ -16,7 +16,6 @@ from parking_contracts.local_days import LocalDay
 PlaceKind = tuple[str, str]
 """(zone, kind), '' for no zone."""
 
-LOCK = "occupancy_engine rollups"
 _BEFORE_ALL = -(1 << 60)
 
 
@@ -32,17 +31,6 @@ class SiteDay(msgspec.Struct, frozen=True):
     def key(self) -> tuple[UUID, UUID, date]:
         """What names its rows."""
         return self.tenant_id, self.site_id, self.day
-
-
-async def take_lead(connection: Connection) -> bool:
-    """Become the one engine that computes rollups, for as long as this connection lives or until `give_lead_back`."""
-    leads: bool = await connection.fetchval("SELECT pg_try_advisory_lock(hashtextextended($1, 0))", LOCK)
-    return leads
-
-
-async def give_lead_back(connection: Connection) -> None:
-    """Let another engine lead."""
-    await connection.execute("SELECT pg_advisory_unlock(hashtextextended($1, 0))", LOCK)
 
 
 async def database_time(connection: Connection) -> datetime:

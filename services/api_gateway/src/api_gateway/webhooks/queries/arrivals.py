@@ -9,11 +9,6 @@ from api_gateway.webhooks.events import WebhookEvent
 from parking_chassis.postgres import Connection
 
 
-async def lock_intake(connection: Connection) -> bool:
-    """Become the one that takes events in, for as long as the connection lasts; false when another one is."""
-    return bool(await connection.fetchval("SELECT pg_try_advisory_lock(hashtextextended('gateway.webhook_intake', 0))"))
-
-
 async def still_there(connection: Connection) -> None:
     """Fail if the connection, and the lock with it, is gone."""
     await connection.execute("SELECT 1")

@@ -1,0 +1,40 @@
+"""Turns that replicas take: one has it at a time, and one that is stopped in the middle of it does not keep it."""
+
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+
+from parking_chassis.postgres import Pool, open_pool
+from parking_chassis.settings import DatabaseSettings
+from parking_chassis.turns import end_turn, take_turn
+from stack.waiting import eventually
+
+TURN = "test.turn"
+
+
+@pytest.fixture
+async def pool(database: str) -> AsyncIterator[Pool]:
+    pool = await open_pool(DatabaseSettings(database_url=database), role="occupancy_engine")
+    yield pool
+    await pool.close()
+
+
+async def test_a_turn_is_had_once_until_it_ends(pool: Pool) -> None:
+    async with pool.acquire() as one, pool.acquire() as other:
+        assert await take_turn(one, TURN)
+        assert not await take_turn(other, TURN)
+        await end_turn(one, TURN)
+        assert await take_turn(other, TURN)
+        await end_turn(other, TURN)
+        for connection in (one, other):
+            assert await connection.fetchval("SHOW idle_session_timeout") == "0"
+
+
+async def test_a_replica_that_is_stopped_in_its_turn_loses_it(pool: Pool) -> None:
+    async with pool.acquire() as stopped, pool.acquire() as other:
+        assert await take_turn(stopped, TURN, silent_seconds=0.2)
+        await eventually(lambda: take_turn(other, TURN))
+        with pytest.raises((asyncpg.InterfaceError, asyncpg.PostgresConnectionError)):
+            await end_turn(stopped, TURN)
+        await end_turn(other, TURN)
