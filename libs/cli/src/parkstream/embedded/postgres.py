@@ -31,7 +31,7 @@ STOP_PATIENCE_SECONDS = 5.0
 SETTINGS = {
     "listen_addresses": ports.LOOPBACK,
     "unix_socket_directories": "",
-    "max_connections": "100",
+    "max_connections": "200",  # two of every service want 128
     "shared_buffers": "256MB",
     "work_mem": "8MB",
     "maintenance_work_mem": "64MB",
@@ -52,7 +52,6 @@ NOT_DURABLE = {
     "full_page_writes": "off",
     "shared_buffers": "64MB",
     "max_wal_size": "1GB",
-    "max_connections": "200",
     "autovacuum_naptime": "1h",
 }
 
