@@ -25,6 +25,7 @@ SQL = re.compile(
 SQL_ELSEWHERE = {
     "libs/chassis/src/parking_chassis/outbox.py",  # every service's outbox is the same table
     "libs/chassis/src/parking_chassis/outbox_measures.py",  # the same
+    "libs/chassis/src/parking_chassis/turns.py",  # locks, and no table
     "libs/chassis/src/parking_chassis/inbox.py",  # every service's inbox is the same table
     "libs/chassis/src/parking_chassis/retention.py",  # what is old goes in portions, whoever's it is
     "libs/chassis/src/parking_chassis/postgres.py",  # the pool sets role and time-outs
