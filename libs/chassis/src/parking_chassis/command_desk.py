@@ -18,6 +18,7 @@ import msgspec
 import structlog
 from faststream.nats import NatsBroker, NatsMessage
 from faststream.nats.security import NatsSecurity, NatsUserPassword
+from faststream.nats.subscriber.usecases import ConcurrentCoreSubscriber
 from nats.errors import Error as NatsError
 from prometheus_client import Counter
 
@@ -36,6 +37,7 @@ log = structlog.get_logger()
 
 FAREWELL_SECONDS = 1.5
 START_AGAIN_SECONDS = 0.5
+LOOK_AGAIN_SECONDS = 0.01
 AT_ONCE = 8  # of each command, per process; what they wait for is the database
 
 Act = Callable[[Connection, Command[Any]], Awaitable[Any]]
@@ -161,7 +163,23 @@ async def stop_heard(broker: NatsBroker) -> None:
     """Take no more commands, answer those in hand, and close; a server that is silent or away gets no farewell."""
     with contextlib.suppress(NatsError, TimeoutError):
         async with asyncio.timeout(FAREWELL_SECONDS):
+            await _finish_commands(broker)
             await broker.stop()
+
+
+async def _finish_commands(broker: NatsBroker) -> None:
+    """Take no more, and begin those that came: FastStream waits for what it has begun, and forgets the rest."""
+    desks = [one for one in broker.subscribers if isinstance(one, ConcurrentCoreSubscriber)]
+    subscriptions = [one.subscription for one in desks if one.subscription is not None]
+    for one in desks:
+        one.subscription = None  # FastStream would end it a second time
+    await asyncio.gather(*(one.drain() for one in subscriptions))  # type: ignore[no-untyped-call]  # nats-py's
+    while not all(map(_has_begun_all, desks)):  # noqa: ASYNC110  FastStream offers no event
+        await asyncio.sleep(LOOK_AGAIN_SECONDS)
+
+
+def _has_begun_all(desk: ConcurrentCoreSubscriber) -> bool:
+    return desk.limiter.value == AT_ONCE and not desk.receive_stream.statistics().current_buffer_used
 
 
 def broker_check(broker: NatsBroker) -> Callable[[], Awaitable[str | None]]:
