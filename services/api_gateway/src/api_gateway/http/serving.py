@@ -18,6 +18,8 @@ from api_gateway.settings import Settings
 from parking_chassis.health import serve_http
 from parking_chassis.tls import server_files
 
+LAST_REQUEST_SECONDS = 0.3
+
 
 def serve_api(app: Any, settings: Settings) -> AbstractAsyncContextManager[Server]:
     """Serve the application beside the block."""
@@ -60,6 +62,10 @@ class PromptConnection(HttpToolsProtocol):
         """Gone by itself."""
         self._forget()
         super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        """The server ends. A request may be on its way on a connection that is silent now: it is still answered."""
+        self.loop.call_later(LAST_REQUEST_SECONDS, super().shutdown)
 
     def _expect_head(self) -> None:
         self._forget()
