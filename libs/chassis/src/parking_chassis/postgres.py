@@ -125,7 +125,9 @@ async def _use_json(connection: Connection) -> None:
 
 def _encode_jsonb(value: Any) -> bytes:
     """Values are encoded; bytes and Raw are JSON already."""
-    return b"\x01" + (bytes(value) if isinstance(value, bytes | msgspec.Raw) else msgspec.json.encode(value))
+    if type(value) is bytes:
+        return b"\x01" + value
+    return b"\x01" + msgspec.json.encode(value)  # a Raw as it is
 
 
 def _decode_jsonb(data: bytes) -> Any:

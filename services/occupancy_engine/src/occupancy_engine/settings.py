@@ -45,7 +45,7 @@ class EngineSettings(ServiceSettings, DatabaseSettings, RetentionSettings, Alert
     """Everything the engine reads."""
 
     health_port: int = Field(default=8002, ge=1, le=65535)
-    batch_messages: int = Field(default=500, ge=1, le=1000, description="uplinks per transaction at most")
+    batch_messages: int = Field(default=1000, ge=1, le=1000, description="uplinks per transaction at most")
     purge_seconds: float = Field(default=1.0, gt=0, description="how often handled uplinks leave the stream")
     silence_sweep_seconds: float = Field(default=5.0, gt=0)
     overdue_sweep_seconds: float = Field(default=1.0, gt=0)

@@ -18,6 +18,7 @@ from parking_chassis.postgres import Connection
 
 DeviceKey = tuple[UUID, str]
 _SIGN = 1 << 63
+_decode_past = msgspec.json.Decoder(tuple[Session, ...]).decode
 
 
 async def lock_devices(connection: Connection, keys: Collection[DeviceKey]) -> dict[DeviceKey, Device]:
@@ -89,8 +90,7 @@ def _read_sessions(row: asyncpg.Record) -> Sessions:
         row["f_cnt_bitmap"] + (_SIGN * 2 if row["f_cnt_bitmap"] < 0 else 0),
         row["highest_at"],
     )
-    past = row["past_sessions"]
-    return Sessions(current, msgspec.convert(past, tuple[Session, ...]) if past else ())
+    return Sessions(current, _decode_past(row["past_sessions"]))
 
 
 def _read_newest(row: asyncpg.Record) -> Reading | None:
@@ -120,7 +120,8 @@ _SETTLED = (
 _GIVEN = ("codec", "heartbeat_seconds", "confirm_seconds", "space_id", "assigned_at")
 
 _LOCK = f"""
-    SELECT {", ".join(f"d.{name}" for name in (*_KEY, *_GIVEN, *_MOVING, *_SETTLED))} FROM occupancy.devices d
+    SELECT {", ".join(f"d.{name}" for name in (*_KEY, *_GIVEN, *_MOVING, *_SETTLED[:-1]))}, d.past_sessions::text
+    FROM occupancy.devices d
     JOIN unnest($1::uuid[], $2::text[]) AS wanted (tenant_id, dev_eui) USING (tenant_id, dev_eui)
     ORDER BY d.tenant_id, d.dev_eui FOR NO KEY UPDATE OF d
 """  # noqa: S608  the constants above
