@@ -154,3 +154,23 @@ async def test_events_that_fit_no_space_or_no_contract_stop_nothing(town: Platfo
     assert codes == ["invalid_event"] * 2
     await opened(town, space_id, uuid4())
     assert await town.state(space_id) == RESERVED
+
+
+async def test_a_change_that_waited_for_its_space_is_stamped_when_it_has_it(town: Platform):
+    eui = town.new_eui()
+    space_id = await town.space(eui)
+
+    async with town.database.transaction():
+        await town.database.execute("SELECT FROM occupancy.spaces WHERE id = $1 FOR UPDATE", space_id)
+        await town.publish(town.uplink(eui, 1, occupied=True))
+        await eventually(lambda: waits_for_a_lock(town))
+        let_go_at = await town.database.fetchval("SELECT clock_timestamp()")
+    await eventually(lambda: town.rows("SELECT 1 FROM occupancy.state_changes WHERE space_id = $1", space_id))
+
+    changes = await town.rows("SELECT changed_at FROM occupancy.state_changes WHERE space_id = $1", space_id)
+    assert [row["changed_at"] > let_go_at for row in changes] == [True]
+
+
+async def waits_for_a_lock(town: Platform) -> bool:
+    waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    return bool(await town.rows(waiting))
