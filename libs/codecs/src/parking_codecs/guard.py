@@ -11,7 +11,8 @@ One thing cannot be guarded against from within a thread: code that never return
 from __future__ import annotations
 
 import math
-from typing import Any, Final, get_args
+from collections.abc import Callable
+from typing import Any, Final, TypeVar, get_args
 
 import msgspec
 
@@ -29,6 +30,8 @@ _REPORTS: Final = frozenset({"report", "activation"})
 _YES_NO_UNKNOWN: Final = frozenset({bool, type(None)})
 _NUMBER_OR_NONE: Final = frozenset({float, int, type(None)})
 
+_Said = TypeVar("_Said")
+
 
 class GuardedSensor(SensorCodec):
     """A sensor codec that raises nothing but `CodecError` and invents nothing that cannot be."""
@@ -44,12 +47,7 @@ class GuardedSensor(SensorCodec):
         """Read one uplink; a measurement that cannot be is left away."""
         if len(payload) > LONGEST_PAYLOAD_BYTES:
             raise _too_long(f_port, payload)
-        try:
-            read = self.codec.decode(f_port, payload)
-        except (CodecError, KeyboardInterrupt):
-            raise
-        except BaseException as error:
-            raise _failed(self.name, error) from error
+        read = _asked(self.name, self.codec.decode, f_port, payload)
         if type(read) is not Observation:
             raise _fault(self.name, f"returned {type(read).__name__} and no Observation")
         if type(read.kind) is not str or read.kind not in _KINDS or type(read.occupied) not in _YES_NO_UNKNOWN:
@@ -70,12 +68,7 @@ class GuardedDisplay(DisplayCodec):
 
     def encode(self, command: DisplayCommand) -> Downlink:
         """Turn a command into 1 to 242 bytes for an application port."""
-        try:
-            made = self.codec.encode(command)
-        except (CodecError, KeyboardInterrupt):
-            raise
-        except BaseException as error:
-            raise _failed(self.name, error) from error
+        made = _asked(self.name, self.codec.encode, command)
         if type(made) is not Downlink or type(made.f_port) is not int or type(made.payload) is not bytes:
             raise _fault(self.name, f"made {type(made).__name__} and no Downlink")
         if not is_application_port(made.f_port) or not 1 <= len(made.payload) <= LONGEST_PAYLOAD_BYTES:
@@ -87,12 +80,7 @@ class GuardedDisplay(DisplayCodec):
         """Read one uplink of the display."""
         if len(payload) > LONGEST_PAYLOAD_BYTES:
             raise _too_long(f_port, payload)
-        try:
-            read = self.codec.decode(f_port, payload)
-        except (CodecError, KeyboardInterrupt):
-            raise
-        except BaseException as error:
-            raise _failed(self.name, error) from error
+        read = _asked(self.name, self.codec.decode, f_port, payload)
         if type(read) is not DisplayReport:
             raise _fault(self.name, f"returned {type(read).__name__} and no DisplayReport")
         if type(read.kind) is not str or read.kind not in _REPORTS or not _is_state(read.state):
@@ -104,15 +92,20 @@ class GuardedDisplay(DisplayCodec):
 
     def shows(self, command: DisplayCommand, report: DisplayReport) -> bool | None:
         """Whether the report says that the command is what is shown; None if it does not tell."""
-        try:
-            answer = self.codec.shows(command, report)
-        except (CodecError, KeyboardInterrupt):
-            raise
-        except BaseException as error:
-            raise _failed(self.name, error) from error
+        answer = _asked(self.name, self.codec.shows, command, report)
         if type(answer) not in _YES_NO_UNKNOWN:
             raise _fault(self.name, f"answered {type(answer).__name__} where true, false or None was asked for")
         return answer
+
+
+def _asked(name: str, question: Callable[..., _Said], *given: object) -> _Said:
+    """A codec's answer; whatever it raises is a CodecError."""
+    try:
+        return question(*given)
+    except (CodecError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        raise _failed(name, error) from error
 
 
 def _failed(name: str, error: BaseException) -> CodecFaultError:
