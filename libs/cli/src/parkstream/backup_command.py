@@ -11,15 +11,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
-import asyncpg
 import typer
-from nats.errors import Error as NatsError
 from rich.console import Console
 from rich.progress import Progress
 
 from parkstream.backup import manifest as manifests
 from parkstream.backup.manifest import Manifest
 from parkstream.backup.parts import PRIVATE, sync_folder
+from parkstream.backup.refusals import in_plain_words
 from parkstream.backup.taking import Taking
 from parkstream.backup.verifying import verify as verify_backup
 from parkstream.errors import OperatorError
@@ -110,23 +109,18 @@ def _backup(found: Connections, into: Path) -> None:
 async def _take(found: Connections, folder: Path) -> Manifest:
     reader = await connect_database(found.database_url)
     try:
-        holder = await connect_database(found.database_url)
-        try:
-            client = await connect_nats(found.nats_url)
+        with in_plain_words(TRY_AGAIN):
+            holder = await connect_database(found.database_url)
             try:
-                with publishing_bar(console, "saving", None) as progress:
-                    taking = Taking(reader, holder, client, folder, Counting(progress).add)
-                    return await taking.take(version("parkstream"))
+                client = await connect_nats(found.nats_url)
+                try:
+                    with publishing_bar(console, "saving", None) as progress:
+                        taking = Taking(reader, holder, client, folder, Counting(progress).add)
+                        return await taking.take(version("parkstream"))
+                finally:
+                    await client.close()
             finally:
-                await client.close()
-        finally:
-            await holder.close()
-    except (ConnectionError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError) as error:
-        raise OperatorError(f"The connection to the database was lost: {error}.", TRY_AGAIN) from error
-    except asyncpg.PostgresError as error:
-        raise OperatorError(f"The database refused: {error}.", TRY_AGAIN) from error
-    except (NatsError, TimeoutError) as error:
-        raise OperatorError(f"NATS failed: {error or type(error).__name__}.", TRY_AGAIN) from error
+                await holder.close()
     finally:
         await reader.close()
 

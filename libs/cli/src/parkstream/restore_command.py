@@ -9,13 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
-import asyncpg
 import typer
-from nats.errors import Error as NatsError
 from rich.console import Console
 
 from parkstream import stack
 from parkstream.backup.manifest import Manifest, read_manifest
+from parkstream.backup.refusals import in_plain_words
 from parkstream.backup.restoring import Restoring, known_level, look_at
 from parkstream.backup_command import Counting, print_contents, verify_with_bar
 from parkstream.embedded import places
@@ -102,34 +101,29 @@ class _Errand:
     async def run(self, database_url: str, nats_url: str, *, dry_run: bool, replace: bool, yes: bool) -> None:
         connection = await connect(database_url)
         try:
-            client = await connect_nats(nats_url)
-            try:
-                target = await look_at(connection, client)
-                if target.is_used and not replace:
-                    raise OperatorError(
-                        f"The target is not empty: it holds {target.what}.",
-                        "Name an empty database and NATS, or delete what is there with --replace.",
-                    )
-                if dry_run:
-                    console.print(
-                        "The backup is whole and would fit the target. Nothing was changed.", style="bold green"
-                    )
-                    return
-                if target.is_used and not yes:
-                    place = database_url.rpartition("@")[2]
-                    typer.confirm(f"Delete {target.what} at {place}, for good?", abort=True)
-                with publishing_bar(console, "restoring", None) as progress:
-                    told = Counting(progress).add
-                    restoring = Restoring(connection, client, self._folder, self._manifest, told)
-                    newer = await restoring.run(self._migrations, replicas=self._replicas)
-            finally:
-                await client.close()
-        except (ConnectionError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError) as error:
-            raise OperatorError(f"The connection to the database was lost: {error}.", AGAIN) from error
-        except asyncpg.PostgresError as error:
-            raise OperatorError(f"The database refused: {error}.", AGAIN) from error
-        except (NatsError, TimeoutError) as error:
-            raise OperatorError(f"NATS failed: {error or type(error).__name__}.", AGAIN) from error
+            with in_plain_words(AGAIN):
+                client = await connect_nats(nats_url)
+                try:
+                    target = await look_at(connection, client)
+                    if target.is_used and not replace:
+                        raise OperatorError(
+                            f"The target is not empty: it holds {target.what}.",
+                            "Name an empty database and NATS, or delete what is there with --replace.",
+                        )
+                    if dry_run:
+                        console.print(
+                            "The backup is whole and would fit the target. Nothing was changed.", style="bold green"
+                        )
+                        return
+                    if target.is_used and not yes:
+                        place = database_url.rpartition("@")[2]
+                        typer.confirm(f"Delete {target.what} at {place}, for good?", abort=True)
+                    with publishing_bar(console, "restoring", None) as progress:
+                        told = Counting(progress).add
+                        restoring = Restoring(connection, client, self._folder, self._manifest, told)
+                        newer = await restoring.run(self._migrations, replicas=self._replicas)
+                finally:
+                    await client.close()
         finally:
             await connection.close()
         console.print("Everything is back. Start the services now.", style="bold green")
