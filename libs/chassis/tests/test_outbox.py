@@ -4,22 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import pytest
 from nats.aio.client import Client
 
 from parking_chassis.outbox import Event, OutboxRelay, write_events
-from parking_chassis.postgres import Pool, open_pool
-from parking_chassis.settings import DatabaseSettings
+from parking_chassis.postgres import Pool
 from stack.waiting import eventually
 
 SUBJECT = "parking.v1.space.t.s.state_changed"
-
-
-@pytest.fixture
-async def pool(database: str) -> AsyncIterator[Pool]:
-    pool = await open_pool(DatabaseSettings(database_url=database), role="occupancy_engine")
-    yield pool
-    await pool.close()
 
 
 @asynccontextmanager

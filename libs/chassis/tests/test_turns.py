@@ -1,23 +1,13 @@
 """Turns that replicas take: one has it at a time, and one that is stopped in the middle of it does not keep it."""
 
-from collections.abc import AsyncIterator
-
 import asyncpg
 import pytest
 
-from parking_chassis.postgres import Pool, open_pool
-from parking_chassis.settings import DatabaseSettings
+from parking_chassis.postgres import Pool
 from parking_chassis.turns import end_turn, take_turn
 from stack.waiting import eventually
 
 TURN = "test.turn"
-
-
-@pytest.fixture
-async def pool(database: str) -> AsyncIterator[Pool]:
-    pool = await open_pool(DatabaseSettings(database_url=database), role="occupancy_engine")
-    yield pool
-    await pool.close()
 
 
 async def test_a_turn_is_had_once_until_it_ends(pool: Pool) -> None:
