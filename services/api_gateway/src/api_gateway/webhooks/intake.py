@@ -32,7 +32,7 @@ from parking_chassis.postgres import Pool
 from parking_chassis.process import until_stopped
 from parking_chassis.pull_consumer import Delivery
 from parking_chassis.subscriber import DEPENDENCY_AWAY
-from parking_chassis.turns import take_turn
+from parking_chassis.turns import end_turn, take_turn
 from parking_contracts import subjects
 from parking_contracts.errors import DeadLetterCode
 
@@ -110,7 +110,7 @@ class Intake:
                     await asyncio.gather(*streams)
                     watching.cancel()
             finally:
-                await failure_of(_unlock(connection))
+                await failure_of(end_turn(connection, TURN))
 
     async def _watch(self, connection: asyncpg.pool.PoolConnectionProxy[asyncpg.Record]) -> None:
         while True:
@@ -133,10 +133,6 @@ def _read(stream: int, delivery: Delivery) -> WebhookEvent:
         return read_event(stream, delivery.stream_sequence, headers, delivery.payload, delivery.stored_at)
     except UnreadableEventError as error:
         raise PoisonError(DeadLetterCode.INVALID_EVENT, str(error)) from error
-
-
-async def _unlock(connection: asyncpg.pool.PoolConnectionProxy[asyncpg.Record]) -> None:
-    await connection.reset()
 
 
 def _tenant_of(delivery: Delivery) -> UUID | None:
