@@ -13,10 +13,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import msgspec
-from nats.errors import Error as NatsError
-from nats.js import api
 from nats.js.errors import NotFoundError
 
+from parking_chassis import direct_get
 from parking_contracts.streams import Stream
 from parkstream.backup.parts import PartWriter
 from parkstream.errors import OperatorError
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nats.aio.client import Client
-    from nats.aio.msg import Msg
 
     from parkstream.backup.manifest import Part
 
@@ -122,22 +120,16 @@ async def read_span(client: Client, stream: str, first: int, last: int) -> Async
 
 
 async def _page(client: Client, stream: str, sequence: int) -> Sequence[StoredMessage]:
-    question = {"seq": max(sequence, 1), "next_by_subj": ">", "batch": PAGE, "max_bytes": PAGE_BYTES}
-    inbox = client.new_inbox()
-    subscription = await client.subscribe(inbox)
-    try:
-        await client.publish(f"$JS.API.DIRECT.GET.{stream}", msgspec.json.encode(question), reply=inbox)
-        messages: list[StoredMessage] = []
-        while True:
-            message = await subscription.next_msg(ANSWER_SECONDS)
-            status = (message.headers or {}).get(api.Header.STATUS)
-            if status in ("204", "404"):
-                return messages
-            if status is not None:
-                raise NatsError(f"direct get: {status} {(message.headers or {}).get('Description', '')}")
-            messages.append(_stored(message))
-    finally:
-        await subscription.unsubscribe()
+    found = await direct_get.read_stored(
+        client,
+        stream,
+        sequence=sequence,
+        subject=">",
+        limit=PAGE,
+        max_bytes=PAGE_BYTES,
+        answer_seconds=ANSWER_SECONDS,
+    )
+    return [_to_save(message) for message in found]
 
 
 async def _next_of_leader(client: Client, stream: str, sequence: int) -> int:
@@ -149,13 +141,11 @@ async def _next_of_leader(client: Client, stream: str, sequence: int) -> int:
     return found.seq or 0
 
 
-def _stored(message: Msg) -> StoredMessage:
-    headers = {str(name): value for name, value in (message.headers or {}).items()}
-    own = {name: value for name, value in headers.items() if name == MESSAGE_ID or not name.startswith(_SERVERS_OWN)}
-    stored_at = datetime.fromisoformat(headers["Nats-Time-Stamp"]).astimezone(UTC)
-    return StoredMessage(
-        int(headers["Nats-Sequence"]), stored_at.timestamp(), headers["Nats-Subject"], own, message.data
-    )
+def _to_save(message: direct_get.StoredMessage) -> StoredMessage:
+    given = message.headers.items()
+    own = {name: value for name, value in given if name == MESSAGE_ID or not name.startswith(_SERVERS_OWN)}
+    stored_at = datetime.fromisoformat(message.headers[direct_get.STORED_AT]).astimezone(UTC)
+    return StoredMessage(message.sequence, stored_at.timestamp(), message.subject, own, message.data)
 
 
 async def unpack(pieces: AsyncIterator[bytes]) -> AsyncIterator[StoredMessage]:

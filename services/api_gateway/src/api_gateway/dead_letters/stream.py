@@ -16,7 +16,8 @@ from nats.errors import TimeoutError as NatsTimeoutError
 from nats.js.errors import APIError, NotFoundError
 
 from api_gateway.http.problems import refused, unavailable
-from api_gateway.stored_messages import StoredMessage, count_stored, read_stored
+from api_gateway.stored_messages import count_stored
+from parking_chassis.direct_get import StoredMessage, read_stored
 from parking_contracts import ingress, replay, streams, subjects
 from parking_contracts.errors import DeadLetter, DeadLetterCode, ErrorCode, Refusal, Reply
 

@@ -17,9 +17,10 @@ import structlog
 
 from api_gateway.live.announcement import UnreadableEventError
 from api_gateway.live.position import FOLLOWED, SPACES, Position, moved
-from api_gateway.stored_messages import StoredMessage, read_page
+from api_gateway.stored_messages import read_page
 from api_gateway.webhooks.events import WebhookEvent, read_event
 from api_gateway.webhooks.queries import arrivals, replays
+from parking_chassis.direct_get import STORED_AT, StoredMessage
 from parking_chassis.isolation import failure_of
 from parking_chassis.postgres import Pool
 from parking_contracts import subjects
@@ -33,7 +34,6 @@ log = structlog.get_logger()
 
 PAGE = 200
 RETRY_SECONDS = 2.0
-_STORED_AT = "Nats-Time-Stamp"
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -129,7 +129,7 @@ def _read_stored_event(stream: int, message: StoredMessage) -> WebhookEvent | No
 
 def stored_at(message: StoredMessage) -> datetime:
     """When the stream took the message in."""
-    told = message.headers.get(_STORED_AT)
+    told = message.headers.get(STORED_AT)
     return datetime.fromisoformat(told) if told else datetime.now(UTC)
 
 

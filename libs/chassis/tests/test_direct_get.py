@@ -1,0 +1,58 @@
+"""Messages read straight from a stream, page by page, from a real JetStream."""
+
+from datetime import datetime
+
+import pytest
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+
+from parking_chassis.direct_get import STORED_AT, DirectGetError, read_stored
+
+STREAM, OURS, OTHERS, ALL = "SPACES", "parking.v1.space.a.s.changed", "parking.v1.space.b.s.changed", ">"
+
+
+async def publish(client: Client, *subjects: str, data: bytes = b"") -> None:
+    """One message after the other; each says where it is, or `data`."""
+    for place, subject in enumerate(subjects, 1):
+        await client.jetstream().publish(subject, data or b"%d" % place, headers={"Nats-Msg-Id": f"{subject}-{place}"})
+
+
+async def test_a_stream_is_read_page_by_page_in_its_order(nats_reconnecting: Client) -> None:
+    await publish(nats_reconnecting, *[OURS] * 5)
+    read, following = [], 0
+    while page := await read_stored(nats_reconnecting, STREAM, sequence=following, subject=ALL, limit=2):
+        read.append([(one.sequence, one.data, one.remaining) for one in page])
+        following = page[-1].sequence + 1
+    assert read == [[(1, b"1", 4), (2, b"2", 3)], [(3, b"3", 2), (4, b"4", 1)], [(5, b"5", 0)]]
+
+
+async def test_only_what_matches_the_subject_is_read_and_counted(nats_reconnecting: Client) -> None:
+    await publish(nats_reconnecting, OURS, OTHERS, OURS, OTHERS)
+    page = await read_stored(nats_reconnecting, STREAM, sequence=2, subject="parking.v1.space.b.>", limit=10)
+    assert [(one.sequence, one.subject, one.remaining) for one in page] == [(2, OTHERS, 1), (4, OTHERS, 0)]
+    assert not await read_stored(nats_reconnecting, STREAM, sequence=1, subject="parking.v1.space.c.>", limit=10)
+
+
+async def test_a_message_comes_with_its_headers_and_its_time_from_which_can_be_read_on(
+    nats_reconnecting: Client,
+) -> None:
+    await publish(nats_reconnecting, *[OURS] * 3)
+    (_, second, _) = await read_stored(nats_reconnecting, STREAM, sequence=1, subject=ALL, limit=3)
+    assert second.headers["Nats-Msg-Id"] == f"{OURS}-2"
+    since = datetime.fromisoformat(second.headers[STORED_AT])
+    later = await read_stored(nats_reconnecting, STREAM, sequence=0, subject=ALL, limit=3, since=since)
+    assert [one.sequence for one in later] == [2, 3]
+
+
+async def test_a_page_is_bounded_in_bytes(nats_reconnecting: Client) -> None:
+    await publish(nats_reconnecting, *[OURS] * 4, data=bytes(1000))
+    page = await read_stored(nats_reconnecting, STREAM, sequence=1, subject=ALL, limit=4, max_bytes=2_500)
+    assert 0 < len(page) < 4
+    assert page[-1].remaining == 4 - len(page)
+
+
+async def test_what_the_server_says_against_it_is_an_error_of_nats(nats_reconnecting: Client) -> None:
+    with pytest.raises(DirectGetError, match="503") as refused:
+        await read_stored(nats_reconnecting, "NOBODYS", sequence=1, subject=ALL, limit=1)
+    assert isinstance(refused.value, NatsError)
+    assert not nats_reconnecting._subs
