@@ -6,6 +6,7 @@ import typer
 
 from load.command import JsonFile, make_app, run
 from load.figures import Question
+from load.options import UPLINK_BYTES, Burst, Changing, Spaces
 from load.rounds import measure
 from load.running_platform import Broker
 from load.traffic import Mix
@@ -17,14 +18,16 @@ app = make_app()
 def bench(
     *,
     runs: Annotated[int, typer.Option(min=1, help="How often everything is measured.")] = 3,
-    uplinks: Annotated[int, typer.Option(min=100, help="Size of a burst; its duplicates come on top.")] = 200_000,
-    uplink_bytes: Annotated[int, typer.Option("--bytes", min=992, help="Size of each uplink's JSON.")] = 992,
-    changing: Annotated[float, typer.Option(min=0.01, max=1, help="Share of uplinks that change a state.")] = 0.2,
+    uplinks: Burst = 200_000,
+    uplink_bytes: Annotated[
+        int, typer.Option("--bytes", min=UPLINK_BYTES, help="Size of each uplink's JSON.")
+    ] = UPLINK_BYTES,
+    changing: Changing = 0.2,
     duplicates: Annotated[float, typer.Option(min=0, max=1, help="Share that is delivered again.")] = 0.02,
     late: Annotated[float, typer.Option(min=0, max=1, help="Share that comes after its successor.")] = 0.01,
     rate: Annotated[float, typer.Option(min=1, help="Uplinks per second while latency is measured.")] = 1_000.0,
     seconds: Annotated[float, typer.Option(min=0.5, help="How long latency is measured, per run.")] = 20.0,
-    spaces: Annotated[int, typer.Option(min=10, help="Spaces, each with a sensor.")] = 10_000,
+    spaces: Spaces = 10_000,
     broker: Annotated[
         list[Broker] | None, typer.Option(help="One platform for each that is named [default: mosquitto].")
     ] = None,

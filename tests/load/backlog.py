@@ -18,6 +18,7 @@ from load.command import JsonFile, make_app, run
 from load.consumption import SERVICES, forget_peaks, peaks_of
 from load.drain import Drain
 from load.figures import MIB, as_json, machine
+from load.options import UPLINK_BYTES, OneBroker, Spaces
 from load.prepared import prepared
 from load.running_platform import Broker
 from load.street import Street
@@ -119,15 +120,17 @@ async def _work_off(drain: Drain, street: Street, question: Question, uplinks: i
 def backlog(
     *,
     uplinks: Annotated[int, typer.Option(min=1_000, help="Size of the backlog.")] = 500_000,
-    spaces: Annotated[int, typer.Option(min=10, help="Spaces, each with a sensor.")] = 10_000,
-    broker: Annotated[Broker, typer.Option(help="Who stands between ChirpStack and the platform.")] = Broker.MOSQUITTO,
+    spaces: Spaces = 10_000,
+    broker: OneBroker = Broker.MOSQUITTO,
     where: Annotated[
         Where, typer.Option(help="Where it waits: in the platform's stream, or in the broker (350,000 fit there).")
     ] = Where.STREAM,
     json_file: JsonFile = None,
 ) -> None:
     """Work off a backlog, and tell the memory that it takes: of a tenth of it, and of all."""
-    question = Question(uplinks=uplinks, uplink_bytes=992, mix=Mix(), spaces=spaces, broker=broker, where=where)
+    question = Question(
+        uplinks=uplinks, uplink_bytes=UPLINK_BYTES, mix=Mix(), spaces=spaces, broker=broker, where=where
+    )
     run(lambda console: measure(question, console), json_file)
 
 

@@ -18,6 +18,7 @@ from load.command import JsonFile, make_app, run
 from load.drain import Drain, Drained
 from load.figures import as_json, machine, shown
 from load.filling import insert_readings
+from load.options import UPLINK_BYTES
 from load.prepared import prepared
 from load.running_platform import Broker
 from load.street import Street
@@ -174,7 +175,7 @@ def scale(
     question = Question(
         runs=runs,
         uplinks=uplinks,
-        uplink_bytes=992,
+        uplink_bytes=UPLINK_BYTES,
         mix=Mix(),
         small_spaces=small_spaces,
         large_spaces=large_spaces,

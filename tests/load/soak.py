@@ -19,6 +19,7 @@ from load.consumption import SERVICES, look_at
 from load.drain import Drain
 from load.figures import MIB, as_json, machine
 from load.latency import Echoes, echoes
+from load.options import UPLINK_BYTES, Changing, OneBroker, Spaces
 from load.prepared import prepared
 from load.running_platform import Broker
 from load.stored import count_readings
@@ -158,9 +159,9 @@ def soak(
     *,
     minutes: Annotated[float, typer.Option(min=0.02, help="How long.")] = 30.0,
     rate: Annotated[float, typer.Option(min=1, help="Uplinks per second.")] = 1_000.0,
-    changing: Annotated[float, typer.Option(min=0.01, max=1, help="Share of uplinks that change a state.")] = 0.2,
-    spaces: Annotated[int, typer.Option(min=10, help="Spaces, each with a sensor.")] = 10_000,
-    broker: Annotated[Broker, typer.Option(help="Who stands between ChirpStack and the platform.")] = Broker.MOSQUITTO,
+    changing: Changing = 0.2,
+    spaces: Spaces = 10_000,
+    broker: OneBroker = Broker.MOSQUITTO,
     sample_seconds: Annotated[float, typer.Option("--sample", min=0.5, help="Seconds from look to look.")] = 60.0,
     json_file: JsonFile = None,
 ) -> None:
@@ -173,7 +174,7 @@ def soak(
         minutes=minutes,
         rate=rate,
         changing=changing,
-        uplink_bytes=992,
+        uplink_bytes=UPLINK_BYTES,
         spaces=spaces,
         broker=broker,
         sample_seconds=sample_seconds,

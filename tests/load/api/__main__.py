@@ -7,6 +7,7 @@ import typer
 from load.api.report import Question
 from load.api.rounds import measure
 from load.command import JsonFile, make_app, run
+from load.options import Spaces
 
 app = make_app()
 Rate = Annotated[float, typer.Option(min=1, help="Requests per second.")]
@@ -22,7 +23,7 @@ def bench(
     mixed: Rate = 200.0,
     contenders: Annotated[int, typer.Option(min=2, help="Who want the same slot at the same moment.")] = 64,
     rounds: Annotated[int, typer.Option(min=1, help="How often they do, per run.")] = 40,
-    spaces: Annotated[int, typer.Option(min=10, help="Spaces, each with a sensor.")] = 1_000,
+    spaces: Spaces = 1_000,
     uplinks: Annotated[float, typer.Option(min=1, help="Uplinks per second meanwhile, each a change.")] = 10.0,
     json_file: JsonFile = None,
 ) -> None:

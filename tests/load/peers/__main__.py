@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from load.command import JsonFile, make_app, run
+from load.options import UPLINK_BYTES, Burst, Spaces
 from load.peers.report import Question
 from load.peers.rounds import compare
 from load.traffic import Mix
@@ -16,15 +17,15 @@ app = make_app()
 def bench(
     *,
     runs: Annotated[int, typer.Option(min=1, help="How often both are measured.")] = 3,
-    uplinks: Annotated[int, typer.Option(min=100, help="Size of a burst; its duplicates come on top.")] = 100_000,
-    spaces: Annotated[int, typer.Option(min=10, help="Spaces, each with a sensor.")] = 10_000,
+    uplinks: Burst = 100_000,
+    spaces: Spaces = 10_000,
     json_file: JsonFile = None,
 ) -> None:
     """Compare with Node-RED: MQTT in, a function node, one INSERT per uplink through the `pg` driver.
 
     Needs Mosquitto, Node.js and npm; Node-RED is installed into .tools/node-red from the lock in this folder.
     """
-    question = Question(runs=runs, uplinks=uplinks, uplink_bytes=992, mix=Mix(), spaces=spaces)
+    question = Question(runs=runs, uplinks=uplinks, uplink_bytes=UPLINK_BYTES, mix=Mix(), spaces=spaces)
     run(lambda console: compare(question, console), json_file)
 
 
