@@ -32,15 +32,31 @@ def microseconds(moment: datetime) -> int:
 
 
 def is_brokers_loss(ledger: Ledger, sent: SentUplink) -> bool:
-    """Whether a killed broker had acknowledged a frame shortly before, and never delivered it to us.
+    """Whether a killed broker had acknowledged a frame shortly before, or before we were back, and it never came to us.
 
-    Mosquitto writes every second; what it acknowledged earlier than some seconds before its death is ours to find.
+    Mosquitto writes every second; what it acknowledged earlier than some seconds before its death is ours to find. So
+    is what it acknowledged after an ingestor had subscribed to it again, and before that whatever it passed on to us:
+    it lives, and must deliver that again until we have acknowledged it.
     """
     if not ledger.broker_kills or sent.ids & ledger.taken:
         return False
     moments = [at_us for one in sent.ids for at_us in ledger.acknowledged.get(one, ())]
-    # What it said last is read off the wire a little after its death, and never after it lives again.
-    return any(died - UNWRITTEN_US <= at_us < lives for died, lives in ledger.broker_kills for at_us in moments)
+    delivered = bool(sent.ids & ledger.delivered)
+    for died, lives in ledger.broker_kills:
+        # What it said last is read off the wire a little after its death, and never after it lives again.
+        ends = lives if delivered else _heard_again(ledger, died, lives)
+        if any(died - UNWRITTEN_US <= at_us < ends for at_us in moments):
+            return True
+    return False
+
+
+def _heard_again(ledger: Ledger, died: int, lives: int) -> int:
+    """When the first ingestor had subscribed to the broker that was started after a kill.
+
+    A connection from before the kill is none with that broker, however late its last bytes are read. While nobody has
+    subscribed, this is when it was started: an ingestor that never comes back excuses nothing.
+    """
+    return min((granted for connected, granted in ledger.subscriptions if connected >= died), default=lives)
 
 
 class Stay(msgspec.Struct, frozen=True):

@@ -79,9 +79,11 @@ class SeenEvent(msgspec.Struct, frozen=True):
 
 class Ledger(msgspec.Struct):
     """Everything. By deduplicationId, as the wire had it (see `mqtt_tap`): `acknowledged`, when the broker acknowledged
-    an event to us, in microseconds since 1970; `taken`, whose delivery by the broker an ingestor acknowledged.
+    an event to us, in microseconds since 1970; `delivered`, what it passed on to an ingestor; `taken`, whose delivery
+    an ingestor acknowledged.
 
-    `broker_kills`: from when to when a broker was dead whose PUBACK is not tied to its disk.
+    `broker_kills`: from when to when a broker was dead whose PUBACK is not tied to its disk. `subscriptions`: when a
+    connection of an ingestor began, and when the broker granted its subscription there.
     """
 
     tenants: list[UUID] = []
@@ -90,19 +92,26 @@ class Ledger(msgspec.Struct):
     events: dict[int, list[SeenEvent]] = msgspec.field(default_factory=lambda: defaultdict(list))
     resets: int = 0
     acknowledged: dict[str, list[int]] = msgspec.field(default_factory=lambda: defaultdict(list))
+    delivered: set[str] = set()
     taken: set[str] = set()
     broker_kills: list[tuple[int, int]] = []
+    subscriptions: list[tuple[int, int]] = []
     began_us: int = msgspec.field(default_factory=now_us)
 
     def fate(self, sent: SentUplink) -> str:
         """What is known of a frame, for whoever looks for it; seconds since the nemesis began."""
         moments = [at_us for one in sent.ids for at_us in self.acknowledged.get(one, ())]
         said = ", ".join(f"{(at_us - self.began_us) / 1e6:+.2f} s" for at_us in sorted(moments)) or "never"
-        return f"{sent.key}: PUBACK {said}, delivered to us: {'yes' if sent.ids & self.taken else 'no'}"
+        went = "acknowledged by us" if sent.ids & self.taken else "yes" if sent.ids & self.delivered else "no"
+        return f"{sent.key}: PUBACK {said}, delivered to us: {went}"
 
     def note_acknowledged(self, deduplication_id: str) -> None:
         """The broker has it, as it says."""
         self.acknowledged[deduplication_id].append(now_us())
+
+    def note_subscribed(self, connected_us: int) -> None:
+        """An ingestor listens, on a connection that began then."""
+        self.subscriptions.append((connected_us, now_us()))
 
     def send(self, uplink: SentUplink, deduplication_id: str) -> None:
         """Note that a frame goes out, once more perhaps."""

@@ -1,7 +1,8 @@
 """Which events were acknowledged over MQTT, read off the wire: by an ingestor to the broker, or by the broker to us.
 
-In: the bytes of one connection, both ways. Out: the deduplicationId of each event whose PUBACK went back. A broker that
-is killed may lose what it had acknowledged to ChirpStack; from its delivery on we answer.
+In: the bytes of one connection, both ways. Out: the deduplicationId of each event that went by and of each whose PUBACK
+went back, and when a subscription was granted. A broker that is killed may lose what it had acknowledged to ChirpStack,
+until somebody listens to it again; from its delivery on we answer.
 """
 
 from __future__ import annotations
@@ -9,17 +10,36 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-PUBLISH, PUBACK = 3, 4
+PUBLISH, PUBACK, SUBACK = 3, 4, 9
+REFUSED_FROM = 0x80
 DEDUPLICATION_ID = re.compile(rb'"deduplicationId":\s*"([^"]+)"')
 Packet = tuple[int, int, bytes]
 """Type, flags, body."""
 
 
-class MqttTap:
-    """One connection. `publishes_up`: the client is the one who publishes, and `down` brings the PUBACKs."""
+def _ignore(*_: object) -> None:
+    pass
 
-    def __init__(self, on_acknowledged: Callable[[str], object], *, publishes_up: bool = False) -> None:
+
+class MqttTap:
+    """One connection. `publishes_up`: the client is the one who publishes, and `down` brings the PUBACKs.
+
+    `on_published` hears of an event when it goes by, acknowledged or not; `on_subscribed`, when the broker grants a
+    subscription. A resumed session is told by its SUBACK too, for an ingestor subscribes whenever it connects: a
+    PUBLISH before that may come from the session's queue, and says nothing about the subscription.
+    """
+
+    def __init__(
+        self,
+        on_acknowledged: Callable[[str], object],
+        *,
+        publishes_up: bool = False,
+        on_published: Callable[[str], object] = _ignore,
+        on_subscribed: Callable[[], object] = _ignore,
+    ) -> None:
         self._on_acknowledged = on_acknowledged
+        self._on_published = on_published
+        self._on_subscribed = on_subscribed
         self._waiting: dict[int, str] = {}
         published, answered = _Packets(), _Packets()
         self.up = self._published(published) if publishes_up else self._answered(answered)
@@ -40,7 +60,10 @@ class MqttTap:
             for kind, flags, body in packets.cut(data):
                 if kind == PUBLISH and flags & 0b0110 and (found := DEDUPLICATION_ID.search(body)) is not None:
                     topic_bytes = _number(body)
-                    self._waiting[_number(body[2 + topic_bytes :])] = found[1].decode()
+                    event = self._waiting[_number(body[2 + topic_bytes :])] = found[1].decode()
+                    self._on_published(event)
+                elif kind == SUBACK and body[-1] < REFUSED_FROM:  # one topic each, so that the last byte is its answer
+                    self._on_subscribed()
 
         return hear
 

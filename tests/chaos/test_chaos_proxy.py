@@ -136,3 +136,27 @@ def test_the_tap_notes_what_a_broker_acknowledged_to_who_publishes() -> None:
     assert noted == []
     tap.down(mqtt(4, 0, b"\x00\x02"))
     assert noted == ["two"]
+
+
+def test_the_tap_notes_what_was_delivered_though_nobody_acknowledged_it() -> None:
+    taken: list[str] = []
+    delivered: list[str] = []
+    tap = MqttTap(taken.append, on_published=delivered.append)
+    tap.down(publish(1, "one") + publish(2, "two"))
+    tap.up(mqtt(4, 0, b"\x00\x02"))
+    assert (delivered, taken) == (["one", "two"], ["two"])
+
+
+@pytest.mark.parametrize(
+    ("suback", "times"),
+    [(b"\x00\x01\x01", 1), (b"\x00\x01\x00\x01", 1), (b"\x00\x01\x80", 0), (b"\x00\x01\x00\x87", 0)],
+    ids=["3.1.1", "5", "3.1.1, refused", "5, refused"],
+)
+def test_the_tap_notes_a_subscription_when_it_is_granted(suback: bytes, times: int) -> None:
+    noted: list[bool] = []
+    tap = MqttTap(lambda _: None, on_subscribed=lambda: noted.append(True))
+    tap.up(mqtt(8, 0b0010, b"\x00\x01\x00\x01#\x01"))
+    tap.down(mqtt(2, 0, b"\x01\x00") + publish(1, "of the resumed session's queue"))
+    assert noted == []
+    tap.down(mqtt(9, 0, suback))
+    assert len(noted) == times

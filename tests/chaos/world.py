@@ -32,7 +32,7 @@ from nats.aio.client import Client
 from chaos.components import Component, DoubleComponent, ServerComponent, ServiceComponent
 from chaos.disk import SmallDisk, unmount_abandoned
 from chaos.double import TOKEN
-from chaos.ledger import Ledger
+from chaos.ledger import Ledger, now_us
 from chaos.mqtt_tap import MqttTap
 from chaos.proxy import Mode, Proxy, Tap
 from chaos.towns import Town, build_towns
@@ -261,8 +261,7 @@ class World:
             await self.link(name, "postgres", self.postgres.port)
             environment["PARKSTREAM_DATABASE_URL"] = self.url_through(name, "postgres", self.database_url)
         if module == "uplink_ingestor":
-            taking = partial(MqttTap, self.ledger.taken.add)
-            await self.link(name, self.broker_name, int(self.broker_url.rpartition(":")[2]), taking)
+            await self.link(name, self.broker_name, int(self.broker_url.rpartition(":")[2]), self._tap_ingestor)
             environment |= self._mqtt_environment(name, number)
         if module == "downlink_dispatcher":
             await self.link(name, "chirpstack", self.chirpstack_port)
@@ -273,6 +272,15 @@ class World:
         if module == "api_gateway":
             await self.link(CLIENTS, name, int(service.url.rpartition(":")[2]))
         await self.components[name].start()
+
+    def _tap_ingestor(self) -> MqttTap:
+        """On a connection that begins now."""
+        ledger = self.ledger
+        return MqttTap(
+            ledger.taken.add,
+            on_published=ledger.delivered.add,
+            on_subscribed=partial(ledger.note_subscribed, now_us()),
+        )
 
     def _mqtt_environment(self, name: str, number: int) -> dict[str, str]:
         shared = self.shape.replicas > 1 and self.shape.broker == "mosquitto"
