@@ -15,22 +15,13 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from chirpstack_api import integration
 from google.protobuf.json_format import ParseDict, ParseError
 
 from parking_contracts.subjects import EVENTS, EventName
+from stack.chirpstack import APPLICATION_ID, GATEWAY_ID
+from stack.sample_events import DEVICE_INFO, MESSAGES, make_body
 
-APPLICATION = "ca739e26-7b67-4f14-b69e-d568c22a5a75"
 OTHER_APPLICATION = "00000000-0000-4000-8000-00000000beef"
-MESSAGES: dict[EventName, Any] = {
-    "up": integration.UplinkEvent,
-    "join": integration.JoinEvent,
-    "ack": integration.AckEvent,
-    "txack": integration.TxAckEvent,
-    "log": integration.LogEvent,
-    "status": integration.StatusEvent,
-    "location": integration.LocationEvent,
-}
 PROFILES = ("Bosch TPS110", "Nwave NPS405", "PNI PlacePod", "Tekzitel TEKZIPARK", "unheard of", "", "Kuando Busylight")
 # What a sender that is broken, or means ill, may put where something else belongs.
 HOSTILE: tuple[Any, ...] = (
@@ -76,48 +67,31 @@ def eui(number: int) -> str:
 
 def event_body(dice: Random, event: EventName, dev_eui: str, at: datetime, f_cnt: int = 1) -> dict[str, Any]:
     """An event that is as it should be."""
-    info = {
-        "tenantId": "52f14cd4-c6f1-4fbd-8f87-4025e1d49242",
-        "applicationId": APPLICATION,
-        "applicationName": "parking",
-        "deviceProfileName": dice.choice(PROFILES),
-        "deviceName": f"bay-{f_cnt}",
-        "devEui": dev_eui,
-        "tags": {"bay": "A-17"},
-    }
-    body: dict[str, Any] = {"deduplicationId": str(UUID(int=dice.getrandbits(128))), "time": at.isoformat()}
-    body["deviceInfo"] = info
-    return body | _BODIES[event](dice, at, f_cnt)
+    told = {"deviceProfileName": dice.choice(PROFILES), "deviceName": f"bay-{f_cnt}", "devEui": dev_eui}
+    return make_body(
+        event,
+        deduplicationId=str(UUID(int=dice.getrandbits(128))),
+        time=at.isoformat(),
+        deviceInfo=deepcopy(DEVICE_INFO) | told,
+        **(_OWN[event](dice, at, f_cnt) if event in _OWN else {}),
+    )
 
 
 def _up(dice: Random, at: datetime, f_cnt: int) -> dict[str, Any]:
-    heard = {"gatewayId": "0016c001f153a14c", "nsTime": at.isoformat(), "rssi": -dice.randint(30, 120), "snr": 7.5}
+    heard = {"gatewayId": GATEWAY_ID, "nsTime": at.isoformat(), "rssi": -dice.randint(30, 120), "snr": 7.5}
     return {
-        "devAddr": "00189440",
-        "adr": True,
-        "dr": 5,
         "fCnt": f_cnt,
         "fPort": 1,
         "data": base64.b64encode(bytes([dice.getrandbits(1)])).decode(),
-        "object": {"occupied": True, "n": 3.0},
         "rxInfo": [heard] * dice.randint(0, 2),
-        "txInfo": {"frequency": 868300000},
     }
 
 
-_BODIES: dict[EventName, Callable[[Random, datetime, int], dict[str, Any]]] = {
+# What differs from one event to the next, where the sample would say the same each time.
+_OWN: dict[EventName, Callable[[Random, datetime, int], dict[str, Any]]] = {
     "up": _up,
-    "join": lambda *_: {"devAddr": "00189440"},
-    "ack": lambda *_: {"queueItemId": "1bbc8d7a", "acknowledged": True, "fCntDown": 3},
-    "txack": lambda dice, *_: {
-        "downlinkId": dice.getrandbits(32),
-        "queueItemId": "42cb5c4f",
-        "fCntDown": 2,
-        "gatewayId": "0016c001f153a14c",
-    },
+    "txack": lambda dice, *_: {"downlinkId": dice.getrandbits(32)},
     "log": lambda dice, *_: {"level": "ERROR", "code": "UPLINK_CODEC", "description": str(dice.random())},
-    "status": lambda *_: {"margin": 10, "batteryLevel": 88.5},
-    "location": lambda *_: {"location": {"latitude": 37.34, "longitude": -8.83, "altitude": 2.0}},
 }
 
 
@@ -135,7 +109,7 @@ def hostile(dice: Random, event: EventName, dev_eui: str, at: datetime) -> bytes
 
 def hostile_topic(dice: Random, event: str, dev_eui: str) -> str:
     """A topic that the platform subscribes to, and that may name anything."""
-    application = dice.choice([APPLICATION] * 8 + [OTHER_APPLICATION, "", "x" * 300, "\u00e9"])
+    application = dice.choice([APPLICATION_ID] * 8 + [OTHER_APPLICATION, "", "x" * 300, "\u00e9"])
     name = dice.choice([event] * 10 + ["integration", "", "UP", "up ", "x" * 100])
     device = dice.choice([dev_eui] * 8 + [dev_eui.upper(), dev_eui[:-1], "", f"{dev_eui}00", "nobody"])
     return f"application/{application}/device/{device}/event/{name}"

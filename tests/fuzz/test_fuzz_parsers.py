@@ -8,12 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fuzz.events import APPLICATION, MESSAGES, NOW, any_event, eui, event_body, hostile, hostile_topic
+from fuzz.events import NOW, any_event, eui, event_body, hostile, hostile_topic
 from occupancy_engine.device_events import read_device_event
 from parking_chassis.dead_letters import PoisonError
 from parking_contracts.device import DeviceFact
 from parking_contracts.subjects import EVENTS, EventName
 from parking_contracts.uplink import UplinkReceived
+from stack.chirpstack import APPLICATION_ID, GATEWAY_ID
+from stack.sample_events import MESSAGES
 from uplink_ingestor.ingest import Arrival, identified, message_id_of, parse_event, subject_for
 from uplink_ingestor.topics import EventTopic, NotForUsError, parse_topic
 
@@ -57,7 +59,7 @@ def checked(topic: EventTopic, body: bytes, marshaler: Any) -> DeviceFact | Pois
 @pytest.mark.parametrize("event", EVENTS)
 @given(dice=DICE, marshaler=MARSHALERS)
 def test_altered_event_is_an_event_or_has_a_reason(event: EventName, dice: Random, marshaler: str) -> None:
-    checked(EventTopic(event, APPLICATION, eui(1)), hostile(dice, event, eui(1), NOW), marshaler)
+    checked(EventTopic(event, APPLICATION_ID, eui(1)), hostile(dice, event, eui(1), NOW), marshaler)
 
 
 @given(event=st.sampled_from(EVENTS), body=st.binary(max_size=400), marshaler=MARSHALERS)
@@ -71,7 +73,7 @@ JSON = st.recursive(
     max_leaves=20,
 )
 FIELDS = sorted({field.json_name for message in MESSAGES.values() for field in message.DESCRIPTOR.fields})
-INFO = st.fixed_dictionaries({"applicationId": st.just(APPLICATION), "devEui": st.just(eui(1))})
+INFO = st.fixed_dictionaries({"applicationId": st.just(APPLICATION_ID), "devEui": st.just(eui(1))})
 
 
 @given(
@@ -114,5 +116,5 @@ def test_the_same_dice_make_the_same_message(dice: Random) -> None:
 @pytest.mark.parametrize("decibels", [-(2**15), -1001, 1001, 2**15 - 1])
 def test_what_the_ingestor_takes_from_a_radio_the_engine_takes_too(decibels: int) -> None:
     body = event_body(Random(1), "up", eui(1), NOW)
-    body["rxInfo"] = [{"gatewayId": "0016c001f153a14c", "rssi": decibels, "snr": float(decibels)}]
+    body["rxInfo"] = [{"gatewayId": GATEWAY_ID, "rssi": decibels, "snr": float(decibels)}]
     assert isinstance(checked(EventTopic("up"), msgspec.json.encode(body), "json"), UplinkReceived)

@@ -5,7 +5,6 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from chirpstack_api import integration
 from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks import Webhook
@@ -13,19 +12,11 @@ from standardwebhooks import Webhook
 from api_gateway.ingress.event_application import application_of, encoding_of
 from api_gateway.ingress.signatures import SignatureError, check_signature
 from api_gateway.ingress.tokens import make_token, parse_bearer, spell_signing_secret
+from stack.sample_events import MESSAGES
 
 APPLICATION = "ca739e26-7b67-4f14-b69e-d568c22a5a75"
 NOW = datetime(2026, 7, 22, 16, 0, 0, tzinfo=UTC)
 SECRET, OTHER = b"s" * 32, b"o" * 32
-MESSAGES = {
-    "up": integration.UplinkEvent,
-    "join": integration.JoinEvent,
-    "ack": integration.AckEvent,
-    "txack": integration.TxAckEvent,
-    "log": integration.LogEvent,
-    "status": integration.StatusEvent,
-    "location": integration.LocationEvent,
-}
 
 
 def signed(body: bytes, *, secret: bytes = SECRET, at: datetime = NOW) -> dict[str, str]:

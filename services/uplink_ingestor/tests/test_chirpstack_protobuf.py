@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from chirpstack_api import integration
 from google.protobuf.json_format import ParseDict
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,20 +15,12 @@ from parking_contracts.device import DeviceLogged, DeviceStatus
 from parking_contracts.errors import DeadLetterCode
 from parking_contracts.subjects import EVENTS, EventName
 from parking_contracts.uplink import UplinkReceived
+from stack.sample_events import MESSAGES
 from uplink_ingestor.chirpstack_json import parse_json
 from uplink_ingestor.chirpstack_protobuf import parse_protobuf
 from uplink_ingestor.topics import EventTopic
 
 NOW = datetime(2026, 7, 22, 16, 0, 1, tzinfo=UTC)
-MESSAGES: dict[EventName, Any] = {
-    "up": integration.UplinkEvent,
-    "join": integration.JoinEvent,
-    "ack": integration.AckEvent,
-    "txack": integration.TxAckEvent,
-    "log": integration.LogEvent,
-    "status": integration.StatusEvent,
-    "location": integration.LocationEvent,
-}
 
 
 def message(event: EventName, body: dict[str, Any]) -> Any:
