@@ -45,11 +45,13 @@ def wire() -> Iterator[tuple[socket.socket, socket.socket]]:
     brokers.close()
 
 
-def reader_on(ours: socket.socket, protocol: int = mqtt.MQTTv311) -> tuple[PahoReader, mqtt.Client, Taken]:
+def reader_on(
+    ours: socket.socket, protocol: int = mqtt.MQTTv311, window: int = 1000
+) -> tuple[PahoReader, mqtt.Client, Taken]:
     paho = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="test", protocol=protocol)
     paho._sock = ours
     taken: Taken = []
-    reader = PahoReader(paho, lambda *packet: taken.append(packet), protocol=protocol)
+    reader = PahoReader(paho, lambda *packet: taken.append(packet), protocol=protocol, window=window)
     return reader, paho, taken
 
 
@@ -118,6 +120,41 @@ async def test_pubacks_of_one_turn_leave_together(wire):
     await asyncio.sleep(0)
     paho.loop_write()
     assert brokers.recv(100) == b"\x40\x02\x00\x01\x40\x02\x01\x02\x40\x02\xff\xff"
+
+
+async def test_what_exceeds_the_window_waits_in_the_socket_until_a_puback(wire):
+    ours, brokers = wire
+    reader, paho, taken = reader_on(ours, window=2)
+    asyncio.get_running_loop().add_reader(ours.fileno(), paho.loop_read)  # as aiomqtt does
+
+    brokers.sendall(publish(b"a", b"x", 1) + publish(b"a", b"x", 1) + publish(b"a", b"x", 0))
+    await eventually(lambda: len(taken) == 3)  # a repetition is one message, and QoS 0 none
+    brokers.sendall(publish(b"a", b"y", 2))
+    await eventually(lambda: len(taken) == 4)
+    brokers.sendall(publish(b"a", b"z", 3))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert len(taken) == 4
+
+    reader.acknowledge(1)
+    await eventually(lambda: taken[-1] == (b"a", b"z", 3))
+    reader.acknowledge(2)
+    reader.acknowledge(3)
+    await asyncio.sleep(0)
+    brokers.sendall(publish(b"a", b"x", 1))
+    await eventually(lambda: len(taken) == 6)
+
+
+async def test_a_connection_that_ends_while_its_window_is_full_is_not_read_again(wire):
+    ours, brokers = wire
+    reader, paho, taken = reader_on(ours, window=1)
+    brokers.sendall(publish(b"a", b"x", 1))
+    paho.loop_read()
+    paho._sock = None
+    reader.acknowledge(1)
+    await asyncio.sleep(0)
+    assert taken == [(b"a", b"x", 1)]
+    assert not asyncio.get_running_loop().remove_reader(ours.fileno())
 
 
 @pytest.mark.parametrize(

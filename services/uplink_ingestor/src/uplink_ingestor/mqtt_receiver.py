@@ -84,7 +84,7 @@ class Connection:
         self.client = _make_client(settings)
         protocol = PROTOCOLS[settings.mqtt_protocol]
         paho = self.client._client  # noqa: SLF001  aiomqtt offers neither manual acknowledgement nor its reading
-        self.reader = PahoReader(paho, self._on_publish, protocol=protocol)
+        self.reader = PahoReader(paho, self._on_publish, protocol=protocol, window=settings.mqtt_receive_maximum)
 
     def _on_publish(self, topic: bytes, payload: bytes, packet_id: int) -> None:
         if self.is_taking:

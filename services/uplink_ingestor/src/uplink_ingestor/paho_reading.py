@@ -5,6 +5,9 @@ uplink. It keeps everything else: connecting, keep-alive, subscribing, writing. 
 the pinned paho-mqtt (`loop_read` as the reading entry, `_sock_recv`, `_in_packet` with `_packet_handle`,
 `_packet_queue`, `_loop_rc_handle`, `_last_bytes_received`); tests/test_paho_reading.py is the contract. One reader
 serves one connection: a packet id means nothing on the next one.
+
+A broker may have no more messages under way to us than we asked for, and Mosquitto 2.0 has many more once PUBACKs come
+(46,000 where 2,000 were allowed). So the reader stops reading at that number: the rest waits in the broker's memory.
 """
 
 from __future__ import annotations
@@ -33,13 +36,16 @@ class ProtocolError(Exception):
 class PahoReader:
     """Reads one paho client's connection; `on_publish(topic, payload, packet_id)`, packet id 0 at QoS 0."""
 
-    def __init__(self, paho: Client, on_publish: OnPublish, *, protocol: int) -> None:
+    def __init__(self, paho: Client, on_publish: OnPublish, *, protocol: int, window: int) -> None:
         self._paho = paho
         self._on_publish = on_publish
         self._has_properties = protocol == MQTTv5
         self._rest = bytearray()
         self._needed = 0
         self._pubacks = bytearray()
+        self._window = window
+        self._unacknowledged: set[int] = set()
+        self._is_waiting = False
         self._loop = asyncio.get_running_loop()
         paho.loop_read = self.read  # type: ignore[method-assign]  # aiomqtt calls it when the socket is readable
 
@@ -67,7 +73,16 @@ class PahoReader:
         except (ProtocolError, ValueError, IndexError):
             return paho._loop_rc_handle(MQTTErrorCode.MQTT_ERR_PROTOCOL)  # noqa: SLF001
         self._rest = bytearray(chunk[taken:])
+        if len(self._unacknowledged) >= self._window and paho._sock is not None and not self._is_waiting:  # noqa: SLF001
+            self._is_waiting = True
+            self._loop.remove_reader(paho._sock.fileno())  # noqa: SLF001
         return _SUCCESS
+
+    def _read_on(self) -> None:
+        """Read as aiomqtt does: until TLS holds nothing more that it has decrypted."""
+        self.read()
+        while getattr(self._paho._sock, "pending", int)() > 0:  # noqa: SLF001
+            self.read()
 
     def _take_packets(self, data: bytes) -> int:
         """Handle the complete packets in `data`; the number of bytes they took."""
@@ -104,6 +119,8 @@ class PahoReader:
             at += length
         if at > end or quality > 0x02 or not topic:
             raise ProtocolError("a PUBLISH cut short, at QoS 2, or without a topic; QoS 1 was subscribed to")
+        if packet_id:
+            self._unacknowledged.add(packet_id)
         self._on_publish(topic, data[at:end], packet_id)
 
     def _hand_to_paho(self, command: int, body: bytes) -> bool:
@@ -129,11 +146,15 @@ class PahoReader:
         if not self._pubacks:
             self._loop.call_soon(self._flush)
         self._pubacks += _ONE_PUBACK + packet_id.to_bytes(2, "big")
+        self._unacknowledged.discard(packet_id)
 
     def _flush(self) -> None:
         pubacks, self._pubacks = self._pubacks, bytearray()
         if self._paho._sock is not None:  # noqa: SLF001
             self._paho._packet_queue(PUBACK, pubacks, 0, 1)  # noqa: SLF001  paho minds partial writes
+        if self._is_waiting and len(self._unacknowledged) < self._window and self._paho._sock is not None:  # noqa: SLF001
+            self._is_waiting = False
+            self._loop.add_reader(self._paho._sock.fileno(), self._read_on)  # noqa: SLF001
 
 
 def _long_length(data: bytes, at: int, end: int) -> tuple[int, int]:

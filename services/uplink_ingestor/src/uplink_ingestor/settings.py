@@ -28,7 +28,7 @@ class IngestorSettings(ServiceSettings, MqttSettings):
         default=2_000,
         ge=1,
         le=65_535,
-        description="messages the broker may have under way to us (MQTT 5; with 3.1.1 the broker's own window counts)",
+        description="messages under way to us: asked of the broker (MQTT 5), and read no further than",
     )
     mqtt_shared_group: str = Field(
         default="", pattern=r"^[^/+#]*$", description="shared subscription of several ingestors: $share/<group>/"
