@@ -10,6 +10,7 @@ CREATE TABLE occupancy.outbox (
     time     timestamptz NOT NULL DEFAULT now(),
     payload  bytea NOT NULL
 );
+CREATE TYPE occupancy.event AS (subject text, type text, payload bytea);
 
 CREATE TABLE occupancy.inbox (
     tenant_id       uuid NOT NULL,

@@ -95,6 +95,11 @@ class PullConsumer:
         self._paused_until = 0.0
         self._reconnects = -1
 
+    @property
+    def waiting(self) -> int:
+        """Messages that have come and are not handed over yet."""
+        return len(self._arrived)
+
     async def next_batch(self) -> list[Delivery]:
         """Wait for at least one message, then hand over all that came; nothing after `close`."""
         if self._inbox is None:

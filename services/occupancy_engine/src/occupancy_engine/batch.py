@@ -6,12 +6,12 @@ changes nothing. Frames of one device keep the order in which they came.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 import structlog
 
-from occupancy_engine import SCHEMA, SERVICE, metrics
+from occupancy_engine import SERVICE, metrics
 from occupancy_engine.decoders import OBJECT, Decoders
 from occupancy_engine.displays import best_reception, display_reported
 from occupancy_engine.domain.hearing import Device, StayBegun, StayEnded, hear
@@ -23,11 +23,13 @@ from occupancy_engine.store import devices as device_rows
 from occupancy_engine.store import orphans as orphan_rows
 from occupancy_engine.store import readings as reading_rows
 from occupancy_engine.store.devices import DeviceKey
+from occupancy_engine.store.events import event_writes
 from occupancy_engine.store.one_statement import write_together
 from occupancy_engine.store.readings import Stretch
 from parking_chassis.dead_letters import DEAD_LETTER_TYPE, PoisonError, dead_letter, encode_dead_letter, subject_of
-from parking_chassis.outbox import Event, write_events
+from parking_chassis.outbox import Event
 from parking_chassis.postgres import Connection
+from parking_chassis.windowed_publisher import nobody
 from parking_codecs.codec import Observation
 from parking_contracts import subjects
 from parking_contracts.errors import DeadLetterCode
@@ -46,9 +48,15 @@ class TakenIn(msgspec.Struct, frozen=True):
     changes: int = 0
 
 
-async def take_in(connection: Connection, uplinks: Sequence[UplinkReceived], decoders: Decoders) -> TakenIn:
-    """Take frames in, in the order given."""
+async def take_in(
+    connection: Connection,
+    uplinks: Sequence[UplinkReceived],
+    decoders: Decoders,
+    when_locked: Callable[[], None] = nobody,
+) -> TakenIn:
+    """Take frames in, in the order given. `when_locked` is called once their devices are this transaction's."""
     known = await look_up(connection, uplinks, decoders)
+    when_locked()
     orphans = [(one.uplink, why) for one in known if (why := one.orphaned)]
     placed, duplicates = await place_frames(connection, known)
     decode_frames(decoders, placed)
@@ -62,21 +70,21 @@ async def take_in(connection: Connection, uplinks: Sequence[UplinkReceived], dec
 
     heard = {(frame.device.tenant_id, frame.device.dev_eui): frame.device for frame in placed}
     showing = await sense(connection, sensed)
+    unreadable = [(one.uplink, one.decode_error) for one in placed if one.decode_error is not None]
+    told = showing.events() + [codec_failure(uplink, why) for uplink, why in unreadable]
+    told += [display_reported(one, one.display) for one in placed if one.display is not None and one.is_newest]
     await write_together(
         connection,
         *reading_rows.reading_writes(rows),
         *reading_rows.stay_writes(stays),
         *device_rows.device_writes(heard.values()),
         *showing.writes(),
+        *event_writes(told),
     )
     await orphan_rows.insert_orphans(connection, orphans)
     stretches = _stretches(late)
     await repair_stays(connection, stretches)
     await device_rows.write_devices(connection, device_rows.unwritten(one.device for one in stretches))
-    unreadable = [(one.uplink, one.decode_error) for one in placed if one.decode_error is not None]
-    told = showing.events() + [codec_failure(uplink, why) for uplink, why in unreadable]
-    told += [display_reported(one, one.display) for one in placed if one.display is not None and one.is_newest]
-    await write_events(connection, SCHEMA, told)
     return TakenIn(tuple(uplink for uplink, _ in unreadable), duplicates, len(orphans), len(showing.changes))
 
 

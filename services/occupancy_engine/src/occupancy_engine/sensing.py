@@ -8,13 +8,14 @@ from uuid import UUID
 
 import msgspec
 
-from occupancy_engine import SCHEMA, metrics
+from occupancy_engine import metrics
 from occupancy_engine.domain.hearing import Device
 from occupancy_engine.domain.layers import Sensor
 from occupancy_engine.domain.showing import Cause, Space, show
 from occupancy_engine.store import spaces as space_rows
+from occupancy_engine.store.events import event_writes
 from occupancy_engine.store.one_statement import Write, write_together
-from parking_chassis.outbox import Event, write_events
+from parking_chassis.outbox import Event
 from parking_chassis.postgres import Connection
 from parking_contracts.space import ChangeSource, SpaceStateChanged
 
@@ -72,5 +73,4 @@ async def sense(connection: Connection, sensed: Sequence[Sensed]) -> Showing:
 async def show_sensed(connection: Connection, sensed: Sequence[Sensed]) -> None:
     """Show what devices say of their spaces, and tell."""
     showing = await sense(connection, sensed)
-    await write_together(connection, *showing.writes())
-    await write_events(connection, SCHEMA, showing.events())
+    await write_together(connection, *showing.writes(), *event_writes(showing.events()))

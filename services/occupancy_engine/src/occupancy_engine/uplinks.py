@@ -43,8 +43,9 @@ log = structlog.get_logger()
 
 REPLAY_HEADER = b"Parkstream-Replay"
 TICK_SUBJECT = subjects.TICK.encode()
-LANES = 2
-WORTH_DIVIDING = 200  # a transaction costs as much as some forty uplinks
+BATCHES_AT_ONCE = 3
+PACE_SECONDS = 0.005  # of small batches: their transactions would otherwise take the CPU from each other
+WORTH_OVERLAPPING = 200  # a transaction costs as much as some forty uplinks
 RETRY_SECONDS = 1.0
 NAK_SECONDS = 2.0
 
@@ -78,29 +79,38 @@ class Uplinks:
         self._attempts = Attempts()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Handle batches until the service stops; the batch in hand is finished, the rest given back."""
+        """Handle batches until the service stops; those in hand are finished, the rest given back.
+
+        While PostgreSQL writes one batch we work on the next. That one begins when the devices of this one are locked,
+        and has to wait for those that they share: so a device's frames keep their order.
+        """
         stopping = asyncio.create_task(stop.wait())
         stopping.add_done_callback(lambda _: self._consumer.close())
-        while deliveries := await self._consumer.next_batch():
-            await self.handle(deliveries)
+        room = asyncio.Semaphore(BATCHES_AT_ONCE)
+        async with asyncio.TaskGroup() as batches:
+            while await room.acquire() and (deliveries := await self._consumer.next_batch()):
+                locked = asyncio.Event()
+                batch = batches.create_task(self._handle(deliveries, locked))
+                batch.add_done_callback(lambda _: room.release())
+                await locked.wait()
+                if self._consumer.waiting < WORTH_OVERLAPPING:
+                    await asyncio.gather(batch, asyncio.sleep(PACE_SECONDS))
         await self._consumer.give_back()
 
-    async def handle(self, deliveries: Sequence[Delivery]) -> None:
+    async def _handle(self, deliveries: Sequence[Delivery], locked: asyncio.Event) -> None:
         """One batch, to the end: committed or set aside, then acknowledged."""
         started = time.perf_counter()
         work, ticks = await self._read(deliveries)
-        await asyncio.gather(*map(self._handle_lane, lanes_of(work)))
-        await self._consumer.ack([tick for tick, _ in ticks])
-        for delivery, tick in ticks:
-            self._watermarks.note(tick, delivery.stream_sequence)
-        metrics.BATCH_SIZE.observe(len(deliveries))
-        metrics.BATCH_SECONDS.observe(time.perf_counter() - started)
-
-    async def _handle_lane(self, work: Sequence[Work]) -> None:
-        if failure := await failure_of(self._commit(work)):
+        if work and (failure := await failure_of(self._commit(work, locked))):
             log.error("batch_isolated", messages=len(work), exc_info=failure)
             for one in work:
                 await self._handle_alone(one)
+        await self._consumer.ack([tick for tick, _ in ticks])
+        for delivery, tick in ticks:
+            self._watermarks.note(tick, delivery.stream_sequence)
+        locked.set()
+        metrics.BATCH_SIZE.observe(len(deliveries))
+        metrics.BATCH_SECONDS.observe(time.perf_counter() - started)
 
     async def _read(self, deliveries: Sequence[Delivery]) -> tuple[list[Work], list[tuple[Delivery, Tick]]]:
         """Tell uplinks and ticks apart; what is neither is set aside at once."""
@@ -118,12 +128,12 @@ class Uplinks:
         await self._set_aside(poison)
         return work, ticks
 
-    async def _commit(self, work: Sequence[Work]) -> None:
+    async def _commit(self, work: Sequence[Work], locked: asyncio.Event | None = None) -> None:
         """Take the frames in and commit, however long the database stays away; then acknowledge."""
         away = False
         while True:
             try:
-                taken = await self._take_in(work)
+                taken = await self._take_in(work, locked or asyncio.Event())
                 break
             except DATABASE_AWAY as error:
                 if not away:
@@ -134,10 +144,10 @@ class Uplinks:
         await self._consumer.ack([one.delivery for one in work])
         _count(work, taken)
 
-    async def _take_in(self, work: Sequence[Work]) -> TakenIn:
+    async def _take_in(self, work: Sequence[Work], locked: asyncio.Event) -> TakenIn:
         """Commit a batch. A replayed frame is known already: what it could not say before is read again."""
         async with self._pool.acquire() as connection, connection.transaction():
-            taken = await take_in(connection, [one.uplink for one in work], self._decoders)
+            taken = await take_in(connection, [one.uplink for one in work], self._decoders, locked.set)
             for one in work:
                 if one.delivery.header(REPLAY_HEADER) is None or any(one.uplink is new for new in taken.unreadable):
                     continue
@@ -186,17 +196,6 @@ class Uplinks:
             [Publication(subject_of(letter), encode_dead_letter(letter), letter.id) for letter in letters]
         )
         await self._consumer.ack([delivery for delivery, _ in poison])
-
-
-def lanes_of(work: Sequence[Work]) -> list[list[Work]]:
-    """A large batch in parts that share no device, each a transaction: while PostgreSQL works on one, we do on another.
-
-    A device's frames keep their order.
-    """
-    lanes: list[list[Work]] = [[] for _ in range(LANES if len(work) >= WORTH_DIVIDING else 1)]
-    for one in work:
-        lanes[hash(one.uplink.dev_eui) % len(lanes)].append(one)
-    return [lane for lane in lanes if lane]
 
 
 def _count(work: Sequence[Work], taken: TakenIn) -> None:
