@@ -17,7 +17,6 @@ MQTT here is 3.1.1, for the demo and for tests: ChirpStack itself speaks MQTT 5 
 import hashlib
 import hmac
 import http.client
-import os
 import secrets
 import signal
 import subprocess
@@ -176,7 +175,6 @@ class NatsServer:
                 output,
                 cwd=self.home,
                 death_signal=signal.SIGTERM,
-                environment={"GOMAXPROCS": str(_own_share()), **os.environ},
             )
         return self.process
 
@@ -223,8 +221,3 @@ class NatsServer:
 
     def _access(self) -> str:
         return embedded_access(self.password_of, [ACCOUNT.format(number) for number in range(self._accounts)])
-
-
-def _own_share() -> int:
-    """Half of the cores: it shares the machine with whom it serves, and idle threads looking for work cost theirs."""
-    return max(1, (os.cpu_count() or 1) // 2)
