@@ -7,6 +7,8 @@ two that look at once do no harm, since one open alert per device and kind is Po
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -54,7 +56,9 @@ class AlertClock:
         _count(0, closed)
         after: DeviceKey | None = NOBODY
         while after is not None:
+            began = time.monotonic()
             after = await self._judge_page(after)
+            await asyncio.sleep(time.monotonic() - began)  # for uplinks, which waited
 
     async def _measure(self) -> None:
         async with self._pool.acquire() as connection, connection.transaction():

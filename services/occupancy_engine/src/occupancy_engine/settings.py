@@ -46,7 +46,7 @@ class EngineSettings(ServiceSettings, DatabaseSettings, RetentionSettings, Alert
 
     health_port: int = Field(default=8002, ge=1, le=65535)
     batch_messages: int = Field(default=1000, ge=1, le=1000, description="uplinks per transaction at most")
-    purge_seconds: float = Field(default=1.0, gt=0, description="how often handled uplinks leave the stream")
+    purge_seconds: float = Field(default=5.0, gt=0, description="how often handled uplinks leave the stream")
     silence_sweep_seconds: float = Field(default=5.0, gt=0)
     overdue_sweep_seconds: float = Field(default=1.0, gt=0)
     orphan_sweep_seconds: float = Field(default=5.0, gt=0, description="how often left orphans are taken in")
