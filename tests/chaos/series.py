@@ -50,7 +50,7 @@ def rounds_of(series: Series) -> Iterator[Wanted]:
         return
     while True:
         broker = BROKERS[seed // 2 % 2] if series.broker == "both" else BROKERS[BROKERS.index(series.broker)]
-        # The embedded listener has no shared subscriptions: there is one ingestor, and so one of each.
+        # The embedded listener is for one machine: there is one ingestor, and so one of each.
         replicas = series.replicas or (1 + seed // 4 % 2 if broker == "mosquitto" else 1)
         dense = series.short or seed % 2 == 0
         seconds = SHORT_SECONDS if series.short else DENSE_ROUND_SECONDS if dense else ROUND_SECONDS

@@ -283,12 +283,11 @@ class World:
         )
 
     def _mqtt_environment(self, name: str, number: int) -> dict[str, str]:
-        shared = self.shape.replicas > 1 and self.shape.broker == "mosquitto"
+        # No shared subscription, which Mosquitto forgets when it restarts: each ingestor hears everything (cluster.md).
         return {
             "PARKSTREAM_MQTT_URL": self.url_through(name, self.broker_name, self.broker_url),
             "PARKSTREAM_MQTT_PROTOCOL": self.mqtt_version,
             "PARKSTREAM_MQTT_CLIENT_ID": f"ingestor-{number}",
-            "PARKSTREAM_MQTT_SHARED_GROUP": "ingestors" if shared else "",
         }
 
     async def _end(self) -> None:
