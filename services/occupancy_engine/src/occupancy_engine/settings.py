@@ -26,7 +26,7 @@ class AlertSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="PARKSTREAM_", frozen=True, extra="ignore")
 
-    alert_sweep_seconds: float = Field(default=30.0, gt=0, description="how often devices are looked at for alerts")
+    alert_sweep_seconds: float = Field(default=120.0, gt=0, description="how often devices are looked at for alerts")
     alert_measure_seconds: float = Field(
         default=3600.0, gt=0, description="how old a device's battery trend and radio figures may become"
     )
@@ -47,7 +47,7 @@ class EngineSettings(ServiceSettings, DatabaseSettings, RetentionSettings, Alert
     health_port: int = Field(default=8002, ge=1, le=65535)
     batch_messages: int = Field(default=1000, ge=1, le=1000, description="uplinks per transaction at most")
     purge_seconds: float = Field(default=5.0, gt=0, description="how often handled uplinks leave the stream")
-    silence_sweep_seconds: float = Field(default=5.0, gt=0)
+    silence_sweep_seconds: float = Field(default=10.0, gt=0)
     overdue_sweep_seconds: float = Field(default=1.0, gt=0)
     orphan_sweep_seconds: float = Field(default=5.0, gt=0, description="how often left orphans are taken in")
     upkeep_seconds: float = Field(default=3600.0, gt=0)

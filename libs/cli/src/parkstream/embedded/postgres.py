@@ -32,7 +32,7 @@ SETTINGS = {
     "listen_addresses": ports.LOOPBACK,
     "unix_socket_directories": "",
     "max_connections": "200",  # two of every service want 128
-    "shared_buffers": "256MB",
+    "shared_buffers": "512MB",
     "work_mem": "8MB",
     "maintenance_work_mem": "64MB",
     "synchronous_commit": "on",
