@@ -3,12 +3,14 @@
 import asyncio
 import socket
 import struct
+import time
 from collections.abc import Iterator
 
 import paho.mqtt.client as mqtt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from paho.mqtt.client import _ConnectionState
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
 from stack.waiting import eventually
@@ -122,12 +124,15 @@ async def test_pubacks_of_one_turn_leave_together(wire):
     assert brokers.recv(100) == b"\x40\x02\x00\x01\x40\x02\x01\x02\x40\x02\xff\xff"
 
 
+SUBACK = b"\x90\x03\x00\x07\x01"
+
+
 async def test_what_exceeds_the_window_waits_in_the_socket_until_a_puback(wire):
     ours, brokers = wire
-    reader, paho, taken = reader_on(ours, window=2)
+    reader, paho, taken = reader_on(ours, window=1)
     asyncio.get_running_loop().add_reader(ours.fileno(), paho.loop_read)  # as aiomqtt does
 
-    brokers.sendall(publish(b"a", b"x", 1) + publish(b"a", b"x", 1) + publish(b"a", b"x", 0))
+    brokers.sendall(SUBACK + publish(b"a", b"x", 1) + publish(b"a", b"x", 1) + publish(b"a", b"x", 0))
     await eventually(lambda: len(taken) == 3)  # a repetition is one message, and QoS 0 none
     brokers.sendall(publish(b"a", b"y", 2))
     await eventually(lambda: len(taken) == 4)
@@ -145,15 +150,43 @@ async def test_what_exceeds_the_window_waits_in_the_socket_until_a_puback(wire):
     await eventually(lambda: len(taken) == 6)
 
 
+async def test_a_suback_is_read_however_much_the_session_kept(wire):
+    ours, brokers = wire
+    _, paho, taken = reader_on(ours, window=1)
+    granted: list[int] = []
+    paho.on_subscribe = lambda _client, _data, packet_id, _codes, _properties: granted.append(packet_id)
+    for number in range(1, 6):
+        brokers.sendall(publish(b"a", b"x", number))
+        paho.loop_read()
+    brokers.sendall(SUBACK)
+    paho.loop_read()
+    assert (len(taken), granted) == (5, [7])
+
+
+async def test_a_full_window_is_no_silence_of_the_broker(wire, monkeypatch):
+    ours, brokers = wire
+    reader, paho, _ = reader_on(ours, window=1)
+    paho._state = _ConnectionState.MQTT_CS_CONNECTED
+    asyncio.get_running_loop().add_reader(ours.fileno(), paho.loop_read)
+    brokers.sendall(SUBACK + publish(b"a", b"x", 1) + publish(b"a", b"x", 2))
+    await eventually(lambda: reader._is_waiting)
+
+    for later in (100, 200, 300):  # far beyond the keep-alive of 60 s, and no answer is read
+        monkeypatch.setattr("paho.mqtt.client.time_func", lambda later=later: time.monotonic() + later)
+        assert paho.loop_misc() == MQTTErrorCode.MQTT_ERR_SUCCESS
+        paho.loop_write()
+    assert brokers.recv(100) == b"\xc0\x00" * 3
+
+
 async def test_a_connection_that_ends_while_its_window_is_full_is_not_read_again(wire):
     ours, brokers = wire
     reader, paho, taken = reader_on(ours, window=1)
-    brokers.sendall(publish(b"a", b"x", 1))
+    brokers.sendall(SUBACK + publish(b"a", b"x", 1) + publish(b"a", b"x", 2))
     paho.loop_read()
     paho._sock = None
     reader.acknowledge(1)
     await asyncio.sleep(0)
-    assert taken == [(b"a", b"x", 1)]
+    assert len(taken) == 2
     assert not asyncio.get_running_loop().remove_reader(ours.fileno())
 
 

@@ -44,7 +44,7 @@ def run_service(serve: Serve, *, shutdown_seconds: float) -> None:
     `CLOSING_SECONDS` before `shutdown_seconds` are over, and a service that is not closed then is cut off: everything
     it holds unacknowledged is delivered again, so neither loses anything.
     """
-    gc.set_threshold(ALLOCATED_BEFORE_COLLECTING, 20, 20)
+    gc.set_threshold(ALLOCATED_BEFORE_COLLECTING)
     uvloop.run(_serve_until_signal(serve, shutdown_seconds))
 
 

@@ -20,6 +20,7 @@ import structlog
 from occupancy_engine import SCHEMA, SERVICE, metrics
 from occupancy_engine.batch import TakenIn, codec_failure, take_in
 from occupancy_engine.decoders import Decoders
+from occupancy_engine.overlap import AheadError, Turn, nobody_ahead
 from occupancy_engine.redecoding import redecode_again
 from occupancy_engine.watermarks import Watermarks
 from parking_chassis.dead_letters import (
@@ -82,33 +83,38 @@ class Uplinks:
         """Handle batches until the service stops; those in hand are finished, the rest given back.
 
         While PostgreSQL writes one batch we work on the next. That one begins when the devices of this one are locked,
-        and has to wait for those that they share: so a device's frames keep their order.
+        and has to wait for those that they share: so a device's frames keep their order. They are committed in turn.
         """
         stopping = asyncio.create_task(stop.wait())
         stopping.add_done_callback(lambda _: self._consumer.close())
         room = asyncio.Semaphore(BATCHES_AT_ONCE)
+        ahead = nobody_ahead()
         async with asyncio.TaskGroup() as batches:
             while await room.acquire() and (deliveries := await self._consumer.next_batch()):
-                locked = asyncio.Event()
-                batch = batches.create_task(self._handle(deliveries, locked))
+                turn = Turn()
+                batch = batches.create_task(self._handle(deliveries, turn, ahead))
                 batch.add_done_callback(lambda _: room.release())
-                await locked.wait()
+                await turn.locked.wait()
+                ahead = turn
                 if self._consumer.waiting < WORTH_OVERLAPPING:
                     await asyncio.gather(batch, asyncio.sleep(PACE_SECONDS))
         await self._consumer.give_back()
 
-    async def _handle(self, deliveries: Sequence[Delivery], locked: asyncio.Event) -> None:
+    async def _handle(self, deliveries: Sequence[Delivery], turn: Turn, ahead: Turn) -> None:
         """One batch, to the end: committed or set aside, then acknowledged."""
         started = time.perf_counter()
         work, ticks = await self._read(deliveries)
-        if work and (failure := await failure_of(self._commit(work, locked))):
+        if work and (failure := await failure_of(self._commit(work, turn, ahead))):
             log.error("batch_isolated", messages=len(work), exc_info=failure)
+            turn.try_ended(committed=False)
+            await self._wait_for(ahead, work)
             for one in work:
                 await self._handle_alone(one)
         await self._consumer.ack([tick for tick, _ in ticks])
         for delivery, tick in ticks:
             self._watermarks.note(tick, delivery.stream_sequence)
-        locked.set()
+        await ahead.done.wait()
+        turn.end()
         metrics.BATCH_SIZE.observe(len(deliveries))
         metrics.BATCH_SECONDS.observe(time.perf_counter() - started)
 
@@ -128,36 +134,49 @@ class Uplinks:
         await self._set_aside(poison)
         return work, ticks
 
-    async def _commit(self, work: Sequence[Work], locked: asyncio.Event | None = None) -> None:
+    async def _commit(self, work: Sequence[Work], turn: Turn, ahead: Turn) -> None:
         """Take the frames in and commit, however long the database stays away; then acknowledge."""
         away = False
         while True:
             try:
-                taken = await self._take_in(work, locked or asyncio.Event())
+                taken = await self._take_in(work, turn, ahead)
                 break
+            except AheadError:
+                turn.try_ended(committed=False)
             except DATABASE_AWAY as error:
+                turn.try_ended(committed=False)
                 if not away:
                     log.warning("database_away", error=repr(error), messages=len(work))
                 away = True
-                await self._consumer.keep_alive([one.delivery for one in work])
-                await asyncio.sleep(RETRY_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311  jitter
+                await self._pause(work)
+            await self._wait_for(ahead, work)
+        turn.try_ended(committed=True)
         await self._consumer.ack([one.delivery for one in work])
         _count(work, taken)
 
-    async def _take_in(self, work: Sequence[Work], locked: asyncio.Event) -> TakenIn:
+    async def _wait_for(self, ahead: Turn, work: Sequence[Work]) -> None:
+        while not ahead.done.is_set():
+            await self._pause(work)
+
+    async def _pause(self, work: Sequence[Work]) -> None:
+        await self._consumer.keep_alive([one.delivery for one in work])
+        await asyncio.sleep(RETRY_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311  jitter
+
+    async def _take_in(self, work: Sequence[Work], turn: Turn, ahead: Turn) -> TakenIn:
         """Commit a batch. A replayed frame is known already: what it could not say before is read again."""
         async with self._pool.acquire() as connection, connection.transaction():
-            taken = await take_in(connection, [one.uplink for one in work], self._decoders, locked.set)
+            taken = await take_in(connection, [one.uplink for one in work], self._decoders, turn.locked.set)
             for one in work:
                 if one.delivery.header(REPLAY_HEADER) is None or any(one.uplink is new for new in taken.unreadable):
                     continue
                 if why := await redecode_again(connection, one.uplink, self._decoders):
                     await write_events(connection, SCHEMA, [codec_failure(one.uplink, why)])
+            await ahead.let_pass()
             return taken
 
     async def _handle_alone(self, one: Work) -> None:
         key = str(one.delivery.stream_sequence)
-        match await failure_of(self._commit([one])):
+        match await failure_of(self._commit([one], Turn(), nobody_ahead())):
             case None:
                 pass
             case asyncpg.DataError() | OverflowError() as error:

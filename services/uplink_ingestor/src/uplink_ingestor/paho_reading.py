@@ -3,11 +3,11 @@
 paho reads a PUBLISH with three system calls, an object and several log calls, which costs more than all the rest of an
 uplink. It keeps everything else: connecting, keep-alive, subscribing, writing. This module rests on private parts of
 the pinned paho-mqtt (`loop_read` as the reading entry, `_sock_recv`, `_in_packet` with `_packet_handle`,
-`_packet_queue`, `_loop_rc_handle`, `_last_bytes_received`); tests/test_paho_reading.py is the contract. One reader
-serves one connection: a packet id means nothing on the next one.
+`_packet_queue`, `_loop_rc_handle`, `loop_misc` with `_last_bytes_received` and `_ping_t`); tests/test_paho_reading.py
+is the contract. One reader serves one connection: a packet id means nothing on the next one.
 
 A broker may have no more messages under way to us than we asked for, and Mosquitto 2.0 has many more once PUBACKs come
-(46,000 where 2,000 were allowed). So the reader stops reading at that number: the rest waits in the broker's memory.
+(46,000 where 2,000 were allowed). So the reader reads no further than that: the rest waits in the broker's memory.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ RECEIVE_BYTES = 256 << 10
 
 PUBLISH = 0x30
 PUBACK = 0x40
+SUBACK = 0x90
 _ONE_PUBACK = b"\x40\x02"
 _SUCCESS = MQTTErrorCode.MQTT_ERR_SUCCESS
 
@@ -45,9 +46,12 @@ class PahoReader:
         self._pubacks = bytearray()
         self._window = window
         self._unacknowledged: set[int] = set()
+        self._is_subscribed = False
         self._is_waiting = False
         self._loop = asyncio.get_running_loop()
+        self._loop_misc = paho.loop_misc
         paho.loop_read = self.read  # type: ignore[method-assign]  # aiomqtt calls it when the socket is readable
+        paho.loop_misc = self._keep_alive  # type: ignore[method-assign]  # and this every second
 
     def read(self, max_packets: int = 1) -> MQTTErrorCode:
         """Receive once and handle every complete packet."""
@@ -70,13 +74,22 @@ class PahoReader:
             chunk = bytes(self._rest)
         try:
             taken = self._take_packets(chunk)
-        except (ProtocolError, ValueError, IndexError):
+        except Exception:  # noqa: BLE001  ours, or whatever the bytes brought paho to: this connection is of no use
             return paho._loop_rc_handle(MQTTErrorCode.MQTT_ERR_PROTOCOL)  # noqa: SLF001
         self._rest = bytearray(chunk[taken:])
-        if len(self._unacknowledged) >= self._window and paho._sock is not None and not self._is_waiting:  # noqa: SLF001
+        # Never before the SUBACK, which comes behind whatever the session has kept for us.
+        is_full = len(self._unacknowledged) > self._window and self._is_subscribed
+        if is_full and paho._sock is not None and not self._is_waiting:  # noqa: SLF001
             self._is_waiting = True
             self._loop.remove_reader(paho._sock.fileno())  # noqa: SLF001
         return _SUCCESS
+
+    def _keep_alive(self) -> MQTTErrorCode:
+        """Send PINGREQ when it is time; while we do not read, nobody can know of the answers."""
+        if self._is_waiting:
+            self._paho._ping_t = 0.0  # noqa: SLF001
+            self._paho._last_bytes_received = time.monotonic()  # noqa: SLF001
+        return self._loop_misc()
 
     def _read_on(self) -> None:
         """Read as aiomqtt does: until TLS holds nothing more that it has decrypted."""
@@ -126,6 +139,7 @@ class PahoReader:
     def _hand_to_paho(self, command: int, body: bytes) -> bool:
         """Every other packet is paho's; false when the connection did not outlive it."""
         paho = self._paho
+        self._is_subscribed |= command & 0xF0 == SUBACK
         paho._in_packet = {  # noqa: SLF001
             "command": command,
             "have_remaining": 1,
@@ -152,7 +166,7 @@ class PahoReader:
         pubacks, self._pubacks = self._pubacks, bytearray()
         if self._paho._sock is not None:  # noqa: SLF001
             self._paho._packet_queue(PUBACK, pubacks, 0, 1)  # noqa: SLF001  paho minds partial writes
-        if self._is_waiting and len(self._unacknowledged) < self._window and self._paho._sock is not None:  # noqa: SLF001
+        if self._is_waiting and len(self._unacknowledged) <= self._window and self._paho._sock is not None:  # noqa: SLF001
             self._is_waiting = False
             self._loop.add_reader(self._paho._sock.fileno(), self._read_on)  # noqa: SLF001
 
