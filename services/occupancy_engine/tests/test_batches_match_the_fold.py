@@ -180,3 +180,18 @@ async def test_a_frame_that_became_an_orphan_while_its_application_was_bound_is_
         await take_in_stranded(pool, decoders)
         assert await connection.fetchval("SELECT count(*) FROM occupancy.sensor_readings") == 2
         assert await connection.fetchval("SELECT count(*) FROM occupancy.orphan_frames") == 0
+
+
+async def test_an_orphan_of_a_device_that_a_mapping_has_read_meanwhile_is_taken_in_later(database, pool, decoders):
+    eui = "0101010101010103"
+    tenant = await make_spaces(database, [])
+    nobodys = uplink(eui, 2, None, device_profile_name="Unheard of", f_port=0, data=b"")
+    async with pool.acquire() as connection:
+        await insert_orphans(connection, [(nobodys, "no_codec")])
+        await connection.execute("UPDATE occupancy.applications SET object_mapping = $1", {"occupied_path": "car"})
+        await connection.execute(
+            "INSERT INTO occupancy.devices (tenant_id, dev_eui, codec_in_use) VALUES ($1, $2, 'object')", tenant, eui
+        )
+        await take_in_stranded(pool, decoders)
+        assert await connection.fetchval("SELECT array_agg(f_cnt) FROM occupancy.sensor_readings") == [2]
+        assert await connection.fetchval("SELECT count(*) FROM occupancy.orphan_frames") == 0

@@ -65,7 +65,10 @@ async def take_orphans(
 
 
 async def take_stranded(connection: Connection, limit: int) -> list[UplinkReceived]:
-    """Take the oldest frames out that wait for nothing any more: their application is bound, or their codec set."""
+    """Take the oldest frames out that wait for nothing any more: their application is bound, or their codec set.
+
+    Or a mapping has read their device by now: from a frame that was taken in beside theirs, and had an object.
+    """
     rows = await connection.fetch(
         """
         DELETE FROM occupancy.orphan_frames WHERE id IN (
@@ -73,6 +76,7 @@ async def take_stranded(connection: Connection, limit: int) -> list[UplinkReceiv
             JOIN occupancy.applications a USING (source, application_id)
             LEFT JOIN occupancy.devices d ON d.tenant_id = a.tenant_id AND d.dev_eui = o.dev_eui
             WHERE o.reason = 'unknown_application' OR d.codec IS NOT NULL
+               OR (d.codec_in_use = 'object' AND a.object_mapping IS NOT NULL)
             ORDER BY o.id LIMIT $1 FOR UPDATE OF o SKIP LOCKED)
         RETURNING id, envelope
         """,
