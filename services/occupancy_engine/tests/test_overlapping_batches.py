@@ -1,6 +1,5 @@
 """While one batch is written the next begins: where they share devices, frames still keep their order."""
 
-import asyncio
 from collections import defaultdict
 from datetime import timedelta
 from uuid import UUID
@@ -56,8 +55,12 @@ async def test_a_batch_that_fails_is_not_overtaken(platform: Platform, run_servi
     spaces = await pour_over_a_stopped_engine(platform, engine)
     await engine.start()
     ended = 0
-    while not await platform.idle():
+
+    async def settled_in_spite_of_it() -> bool:
+        nonlocal ended
         ended += len(await platform.rows(END_CONNECTIONS)) if ended < 6 else 0
-        await asyncio.sleep(0.05)
+        return await platform.idle()
+
+    await eventually(settled_in_spite_of_it, 60, interval=0.05)
     assert ended > 0
     await assert_every_frame_showed(platform, spaces)

@@ -13,6 +13,7 @@ A broker may have no more messages under way to us than we asked for, and Mosqui
 from __future__ import annotations
 
 import asyncio
+import struct
 import time
 from collections.abc import Callable
 
@@ -27,11 +28,15 @@ SUBACK = 0x90
 _ONE_PUBACK = b"\x40\x02"
 _SUCCESS = MQTTErrorCode.MQTT_ERR_SUCCESS
 
-OnPublish = Callable[[bytes, bytes, int], None]
-
 
 class ProtocolError(Exception):
     """The broker sent what MQTT does not allow, or what was never asked for."""
+
+
+# Ours, and what bytes without sense have paho raise: such a connection is of no use any more.
+UNREADABLE = (ProtocolError, struct.error, AttributeError, LookupError, TypeError, ValueError)
+
+OnPublish = Callable[[bytes, bytes, int], None]
 
 
 class PahoReader:
@@ -74,7 +79,7 @@ class PahoReader:
             chunk = bytes(self._rest)
         try:
             taken = self._take_packets(chunk)
-        except Exception:  # noqa: BLE001  ours, or whatever the bytes brought paho to: this connection is of no use
+        except UNREADABLE:
             return paho._loop_rc_handle(MQTTErrorCode.MQTT_ERR_PROTOCOL)  # noqa: SLF001
         self._rest = bytearray(chunk[taken:])
         # Never before the SUBACK, which comes behind whatever the session has kept for us.
