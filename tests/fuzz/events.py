@@ -18,8 +18,9 @@ import msgspec
 from google.protobuf.json_format import ParseDict, ParseError
 
 from parking_contracts.subjects import EVENTS, EventName
+from parking_simulator.chirpstack_events import MESSAGES
 from stack.chirpstack import APPLICATION_ID, GATEWAY_ID
-from stack.sample_events import DEVICE_INFO, MESSAGES, make_body
+from stack.sample_events import DEVICE_INFO, make_body
 
 OTHER_APPLICATION = "00000000-0000-4000-8000-00000000beef"
 PROFILES = ("Bosch TPS110", "Nwave NPS405", "PNI PlacePod", "Tekzitel TEKZIPARK", "unheard of", "", "Kuando Busylight")

@@ -14,8 +14,8 @@ from parking_chassis.dead_letters import PoisonError
 from parking_contracts.device import DeviceFact
 from parking_contracts.subjects import EVENTS, EventName
 from parking_contracts.uplink import UplinkReceived
+from parking_simulator.chirpstack_events import MESSAGES
 from stack.chirpstack import APPLICATION_ID, GATEWAY_ID
-from stack.sample_events import MESSAGES
 from uplink_ingestor.ingest import Arrival, identified, message_id_of, parse_event, subject_for
 from uplink_ingestor.topics import EventTopic, NotForUsError, parse_topic
 

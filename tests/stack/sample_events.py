@@ -3,8 +3,6 @@
 import json
 from typing import Any
 
-from chirpstack_api import integration
-
 from parking_contracts.subjects import EventName
 from stack.chirpstack import APPLICATION_ID, GATEWAY_ID, TENANT_ID
 
@@ -92,16 +90,6 @@ EVENTS: dict[EventName, dict[str, Any]] = {
         "location": {"latitude": 37.34, "longitude": -8.83, "altitude": 2.0},
     },
 }
-MESSAGES: dict[EventName, Any] = {
-    "up": integration.UplinkEvent,
-    "join": integration.JoinEvent,
-    "ack": integration.AckEvent,
-    "txack": integration.TxAckEvent,
-    "log": integration.LogEvent,
-    "status": integration.StatusEvent,
-    "location": integration.LocationEvent,
-}
-"""What each is for ChirpStack's protobuf marshaler."""
 
 
 def topic_of(event: str = "up", dev_eui: str = DEV_EUI, application: str = APPLICATION_ID) -> str:

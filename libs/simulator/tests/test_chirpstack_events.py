@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from parking_contracts.subjects import EventName
 from parking_simulator import chirpstack_events as events
+from stack.sample_events import make_body
 
 INFO_JSON = {
     "tenantId": "52f14cd4",
@@ -65,37 +66,7 @@ UP = events.UplinkEvent(
     tx_info=events.UplinkTxInfo(frequency=868_300_000, modulation=events.Modulation(lora=LORA_UP)),
     region_config_id="eu868",
 )
-UP_JSON = {
-    "deduplicationId": "3ac7e3c4",
-    "time": TIME,
-    "deviceInfo": INFO_JSON,
-    "devAddr": "00189440",
-    "adr": True,
-    "dr": 5,
-    "fCnt": 0,
-    "fPort": 2,
-    "confirmed": False,
-    "data": "ASo=",
-    "object": {"occupied": True, "n": 3.0},
-    "rxInfo": [
-        {
-            "gatewayId": "0016c001f153a14c",
-            "uplinkId": 4217106255,
-            "nsTime": "2026-07-22T16:00:00.201+00:00",
-            "rssi": -36,
-            "snr": 10.5,
-            "rfChain": 1,
-            "location": {"latitude": 51.9, "longitude": 4.5},
-            "context": "AQIDBA==",
-            "crcStatus": "CRC_OK",
-        }
-    ],
-    "txInfo": {
-        "frequency": 868_300_000,
-        "modulation": {"lora": {"bandwidth": 125_000, "spreadingFactor": 7, "codeRate": "CR_4_5"}},
-    },
-    "regionConfigId": "eu868",
-}
+UP_JSON = make_body("up", deduplicationId="3ac7e3c4", time=TIME, deviceInfo=INFO_JSON)
 JOIN = events.JoinEvent(
     deduplication_id="c9db", time=TIME, device_info=INFO, dev_addr="00189440", region_config_id="eu868"
 )

@@ -12,7 +12,7 @@ from standardwebhooks import Webhook
 from api_gateway.ingress.event_application import application_of, encoding_of
 from api_gateway.ingress.signatures import SignatureError, check_signature
 from api_gateway.ingress.tokens import make_token, parse_bearer, spell_signing_secret
-from stack.sample_events import MESSAGES
+from parking_simulator.chirpstack_events import MESSAGES
 
 APPLICATION = "ca739e26-7b67-4f14-b69e-d568c22a5a75"
 NOW = datetime(2026, 7, 22, 16, 0, 0, tzinfo=UTC)

@@ -15,7 +15,7 @@ from parking_contracts.device import DeviceLogged, DeviceStatus
 from parking_contracts.errors import DeadLetterCode
 from parking_contracts.subjects import EVENTS, EventName
 from parking_contracts.uplink import UplinkReceived
-from stack.sample_events import MESSAGES
+from parking_simulator.chirpstack_events import MESSAGES
 from uplink_ingestor.chirpstack_json import parse_json
 from uplink_ingestor.chirpstack_protobuf import parse_protobuf
 from uplink_ingestor.topics import EventTopic
