@@ -42,6 +42,11 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     payload: bytes
 
 
+def channel_of(schema: str) -> str:
+    """Where NOTIFY wakes the relay of a schema's outbox."""
+    return f"{schema}_outbox"
+
+
 async def write_events(connection: Connection, schema: str, events: Sequence[Event]) -> None:
     """Put events into the schema's outbox, in order, and wake the relay when the transaction commits."""
     if not events:
@@ -52,7 +57,7 @@ async def write_events(connection: Connection, schema: str, events: Sequence[Eve
             INSERT INTO {schema}.outbox (subject, type, payload)
             SELECT * FROM unnest($1::text[], $2::text[], $3::bytea[])
         )
-        SELECT pg_notify('{schema}_outbox', '')
+        SELECT pg_notify('{channel_of(schema)}', '')
         """,  # noqa: S608  the schema is the service's own name
         [event.subject for event in events],
         [event.type for event in events],
@@ -91,7 +96,7 @@ class OutboxRelay:
                 return
             # A deletion lost in a crash only publishes again under the same id: it need not wait for the disk.
             await connection.execute("SET synchronous_commit = off")
-            async with listening(connection, f"{self._schema}_outbox", self._on_notify):
+            async with listening(connection, channel_of(self._schema), self._on_notify):
                 self.is_relaying = True
                 log.info("outbox_relay_started", schema=self._schema)
                 while True:

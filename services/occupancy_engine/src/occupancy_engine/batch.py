@@ -29,7 +29,6 @@ from occupancy_engine.store.readings import Stretch
 from parking_chassis.dead_letters import DEAD_LETTER_TYPE, PoisonError, dead_letter, encode_dead_letter, subject_of
 from parking_chassis.outbox import Event
 from parking_chassis.postgres import Connection
-from parking_chassis.windowed_publisher import nobody
 from parking_codecs.codec import Observation
 from parking_contracts import subjects
 from parking_contracts.errors import DeadLetterCode
@@ -52,7 +51,7 @@ async def take_in(
     connection: Connection,
     uplinks: Sequence[UplinkReceived],
     decoders: Decoders,
-    when_locked: Callable[[], None] = nobody,
+    when_locked: Callable[[], None] = lambda: None,
 ) -> TakenIn:
     """Take frames in, in the order given. `when_locked` is called once their devices are this transaction's."""
     known = await look_up(connection, uplinks, decoders)

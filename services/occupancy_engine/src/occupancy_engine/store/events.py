@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from occupancy_engine import SCHEMA
 from occupancy_engine.store.one_statement import ROWS, Write
-from parking_chassis.outbox import Event
+from parking_chassis.outbox import Event, channel_of
 
 # Equal notifications of a transaction are sent once.
 _INSERT_EVENTS = f"""
     INSERT INTO occupancy.outbox (subject, type, payload) SELECT * FROM unnest({ROWS}::occupancy.event[])
-    RETURNING pg_notify('occupancy_outbox', '')
-"""  # noqa: S608  the constant above
+    RETURNING pg_notify('{channel_of(SCHEMA)}', '')
+"""  # noqa: S608  the constants
 
 
 def event_writes(events: Iterable[Event]) -> tuple[Write]:
