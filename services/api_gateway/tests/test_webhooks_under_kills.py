@@ -143,7 +143,7 @@ async def test_a_stop_waits_for_answers_and_hands_over_what_does_not_come(start,
         assert receiver.ids == [slow, stuck, stuck]
 
 
-async def test_the_one_that_takes_events_in(start, bus, sql, receiver) -> None:
+async def test_the_one_that_takes_events_in(start, bus, sql, receiver, soon_again) -> None:
     leader, api = await start()
     _, other = await start()
     street = await street_of(sql, bus)

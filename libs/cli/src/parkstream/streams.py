@@ -78,7 +78,7 @@ async def _apply(client: Client, streams: Sequence[Stream], replicas: int | None
 
 
 async def _while_electing(client: Client, work: Callable[[], Awaitable[list[str]]]) -> list[str]:
-    """Do `work`, again while a cluster that has just lost a node elects new leaders."""
+    """Do `work`, again while a cluster elects new leaders, or has not yet heard of a node that is starting."""
     is_cluster = bool(client._server_info.get("cluster"))  # noqa: SLF001  what the server said when it was connected
     deadline = time.monotonic() + NO_LEADER_SECONDS
     while True:
@@ -87,7 +87,15 @@ async def _while_electing(client: Client, work: Callable[[], Awaitable[list[str]
         except (ServiceUnavailableError, NoRespondersError, TimeoutError):
             if not is_cluster or time.monotonic() > deadline:
                 raise
+        except APIError as error:
+            if not _is_node_away(error) or time.monotonic() > deadline:
+                raise
         await asyncio.sleep(LOOK_AGAIN_SECONDS)
+
+
+def _is_node_away(error: APIError) -> bool:
+    """Whether too few nodes are there, and one of those missing may still be on its way."""
+    return error.err_code == NO_SUITABLE_PEERS and "peer offline" in (error.description or "")
 
 
 async def _until_copied(context: JetStreamContext, streams: Sequence[Stream]) -> None:
