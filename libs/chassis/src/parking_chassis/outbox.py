@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ import msgspec
 import structlog
 
 from parking_chassis.isolation import failure_of
+from parking_chassis.outbox_floor import OutboxFloor, Sighting
 from parking_chassis.postgres import DATABASE_AWAY, Connection, Pool, listening
 from parking_chassis.turns import take_turn
 from parking_chassis.windowed_publisher import Publication, WindowedPublisher
@@ -94,21 +96,29 @@ class OutboxRelay:
         async with self._pool.acquire() as connection:
             if not await take_turn(connection, f"{self._schema}.outbox"):
                 return
-            # A deletion lost in a crash only publishes again under the same id: it need not wait for the disk.
-            await connection.execute("SET synchronous_commit = off")
+            # A deletion lost in a crash only publishes again under the same id: it need not wait for the disk. And a
+            # table that was empty when it was counted is read by its index all the same.
+            await connection.execute("SET synchronous_commit = off; SET enable_seqscan = off; SET enable_sort = off")
             async with listening(connection, channel_of(self._schema), self._on_notify):
                 self.is_relaying = True
                 log.info("outbox_relay_started", schema=self._schema)
+                floor = OutboxFloor(time.monotonic)
                 while True:
-                    if await self._relay_batch(connection) < BATCH:
+                    if await self._relay_batch(connection, floor) < BATCH:
                         with contextlib.suppress(TimeoutError):
                             async with asyncio.timeout(POLL_SECONDS):
                                 await self._wake.wait()
                     self._wake.clear()
 
-    async def _relay_batch(self, connection: Connection) -> int:
+    async def _relay_batch(self, connection: Connection, floor: OutboxFloor) -> int:
         rows = await connection.fetch(
-            f"SELECT id, event_id, subject, type, time, payload FROM {self._schema}.outbox ORDER BY id LIMIT {BATCH}"  # noqa: S608
+            f"""
+            SELECT id, event_id, subject, type, time, payload,
+                (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint) AS all_ended_before,
+                (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint) AS none_begun_from
+            FROM {self._schema}.outbox WHERE id > $1 ORDER BY id LIMIT {BATCH}
+            """,  # noqa: S608  the schema is the service's own name
+            floor.begin(),
         )
         if rows:
             await _while_speaking(connection, self._publish(rows))
@@ -116,6 +126,8 @@ class OutboxRelay:
                 f"DELETE FROM {self._schema}.outbox WHERE id = ANY($1)",  # noqa: S608
                 [row["id"] for row in rows],
             )
+            last = rows[-1]
+            floor.gone(Sighting(last["id"], len(rows) < BATCH, last["all_ended_before"], last["none_begun_from"]))
         return len(rows)
 
     async def _publish(self, rows: Sequence[asyncpg.Record]) -> None:
