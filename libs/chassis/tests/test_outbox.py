@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import asyncpg
+import pytest
 from nats.aio.client import Client
 
+from parking_chassis import outbox_floor
 from parking_chassis.outbox import Event, OutboxRelay, write_events
 from parking_chassis.postgres import Pool
 from stack.waiting import eventually
@@ -112,18 +114,28 @@ async def writes(pool: Pool) -> bool:
     return True
 
 
-async def test_an_event_whose_transaction_took_its_id_long_before_it_committed_is_published(
-    pool: Pool, nats_reconnecting: Client
+async def test_an_id_taken_long_before_its_transaction_committed_is_not_passed_by(
+    pool: Pool, nats_reconnecting: Client, monkeypatch: pytest.MonkeyPatch
 ):
-    async with relay_on(pool, nats_reconnecting) as relay:
+    monkeypatch.setattr(outbox_floor, "LOOK_BELOW_SECONDS", 3600.0)
+    async with relay_on(pool, nats_reconnecting) as relay, pool.acquire() as earlier:
         await eventually(lambda: relay.is_relaying)
+        # The one that commits late has the highest number of all transactions for a while, and the lowest one later.
+        other = earlier.transaction()
+        await other.start()
+        await earlier.execute("SELECT pg_current_xact_id()")
         async with pool.acquire() as slow, slow.transaction():
+            await slow.execute("SELECT pg_current_xact_id()")
             await write_events(slow, "occupancy", [Event(subject=SUBJECT, type="test.v1", payload=b"slow")])
+            await write_events(earlier, "occupancy", [Event(subject=SUBJECT, type="test.v1", payload=b"other")])
+            await other.commit()
+            await eventually(lambda: drained(pool))
             for number in range(5):
                 await write(pool, number, 1)
                 await eventually(lambda: drained(pool))
+        await write(pool, 5, 1)
         await eventually(lambda: drained(pool))
-    assert await published(nats_reconnecting) == [b"0", b"1", b"2", b"3", b"4", b"slow"]
+    assert await published(nats_reconnecting) == [b"other", b"0", b"1", b"2", b"3", b"4", b"slow", b"5"]
 
 
 async def test_it_does_not_walk_over_what_it_has_published(pool: Pool, nats_reconnecting: Client, database: str):

@@ -30,6 +30,10 @@ def test_it_rises_once_all_have_ended_that_could_have_taken_a_lower_id():
     assert floor_after(seen(10, 700, 705), seen(20, 705, 712), seen(30, 712, 720)) == 20
 
 
+def test_it_never_sinks():
+    assert floor_after(seen(10, 700, 705), seen(3, 705, 706), seen(4, 706, 707)) == 10
+
+
 def test_it_does_not_rise_above_what_a_full_look_left_behind():
     first = seen(1_000, 700, 705)
     truncated = seen(600, 710, 712, is_all=False)

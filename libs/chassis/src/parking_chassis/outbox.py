@@ -114,20 +114,21 @@ class OutboxRelay:
         rows = await connection.fetch(
             f"""
             SELECT id, event_id, subject, type, time, payload,
-                (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint) AS all_ended_before,
-                (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint) AS none_begun_from
+                (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint) AS ended_below
             FROM {self._schema}.outbox WHERE id > $1 ORDER BY id LIMIT {BATCH}
             """,  # noqa: S608  the schema is the service's own name
             floor.begin(),
         )
         if rows:
             await _while_speaking(connection, self._publish(rows))
-            await connection.execute(
-                f"DELETE FROM {self._schema}.outbox WHERE id = ANY($1)",  # noqa: S608
+            begin_from = await connection.fetchval(
+                f"""
+                WITH gone AS (DELETE FROM {self._schema}.outbox WHERE id = ANY($1))
+                SELECT pg_current_xact_id()::text::bigint
+                """,  # noqa: S608
                 [row["id"] for row in rows],
             )
-            last = rows[-1]
-            floor.gone(Sighting(last["id"], len(rows) < BATCH, last["all_ended_before"], last["none_begun_from"]))
+            floor.gone(Sighting(rows[-1]["id"], len(rows) < BATCH, rows[-1]["ended_below"], begin_from))
         return len(rows)
 
     async def _publish(self, rows: Sequence[asyncpg.Record]) -> None:

@@ -17,16 +17,16 @@ LOOK_BELOW_SECONDS = 1.0
 
 
 class Sighting(msgspec.Struct, frozen=True):
-    """What one look at the outbox found, in the words of its snapshot.
+    """One look at the outbox, whose finds are published and deleted by now.
 
-    `last_id` is the last of the ids found, all of which are published and deleted by now. Transactions before
-    `all_ended_before` had ended; none from `none_begun_from` on had begun.
+    `last_id` is the last of the ids found. All transactions with numbers below `ended_below` had ended when it was
+    looked; those that begin after it have numbers from `begin_from` on.
     """
 
     last_id: int
     is_all: bool
-    all_ended_before: int
-    none_begun_from: int
+    ended_below: int
+    begin_from: int
 
 
 class OutboxFloor:
@@ -47,11 +47,8 @@ class OutboxFloor:
 
     def gone(self, seen: Sighting) -> None:
         """What was seen is published and deleted."""
-        if (
-            self._next is not None
-            and seen.all_ended_before >= self._next.none_begun_from
-            and (seen.is_all or seen.last_id >= self._next.last_id)
-        ):
-            self._floor, self._next = self._next.last_id, None
-        if self._next is None:
+        waiting = self._next
+        if waiting is None:
             self._next = seen
+        elif seen.ended_below >= waiting.begin_from and (seen.is_all or seen.last_id >= waiting.last_id):
+            self._floor, self._next = max(self._floor, waiting.last_id), seen
