@@ -11,8 +11,8 @@ class Clock:
         return self.now
 
 
-def seen(last_id: int, ended: int, begun: int, *, is_all: bool = True) -> Sighting:
-    return Sighting(last_id, is_all, ended, begun)
+def seen(last_id: int, ended: int, begun: int, *, is_whole: bool = True) -> Sighting:
+    return Sighting(last_id, is_whole, ended, begun)
 
 
 def floor_after(*sightings: Sighting) -> int:
@@ -36,9 +36,9 @@ def test_it_never_sinks():
 
 def test_it_does_not_rise_above_what_a_full_look_left_behind():
     first = seen(1_000, 700, 705)
-    truncated = seen(600, 710, 712, is_all=False)
+    truncated = seen(600, 710, 712, is_whole=False)
     assert floor_after(first, truncated) == 0
-    assert floor_after(first, truncated, seen(1_100, 712, 713, is_all=False)) == 1_000
+    assert floor_after(first, truncated, seen(1_100, 712, 713, is_whole=False)) == 1_000
 
 
 def test_now_and_then_it_looks_from_the_beginning():

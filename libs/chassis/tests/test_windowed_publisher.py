@@ -1,14 +1,19 @@
 """Publishing for the uplink path against a real JetStream: what is confirmed is stored, once, whatever happens."""
 
 import asyncio
+import itertools
+import signal
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
 from nats.aio.client import Client
 
+from parking_chassis import windowed_publisher
 from parking_chassis.nats_connection import connect_nats
 from parking_chassis.settings import NatsSettings
-from parking_chassis.windowed_publisher import Publication, WindowedPublisher
+from parking_chassis.windowed_publisher import CONFIRM_SECONDS, Publication, WindowedPublisher
 from parkstream.embedded.nats import NatsServer
 from parkstream.streams import apply_streams
 from stack.servers import NatsAccount
@@ -126,6 +131,33 @@ async def test_nothing_is_confirmed_while_the_server_is_away_and_all_of_it_after
         await eventually(lambda: len(confirmed) == 100, 30)
 
     assert sorted(int(data) for data in await stored(client)) == list(range(100))
+    await client.close()
+
+
+async def test_while_a_batch_is_on_the_way_the_next_grows_for_a_while(
+    private_nats: NatsServer, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(windowed_publisher, "GROW_SECONDS", 1.0)
+    monkeypatch.setattr(windowed_publisher, "LOOK_SECONDS", 3600.0)  # so that nothing else wakes it
+    await apply_streams(private_nats.login().url)
+    client = await connect_nats(NatsSettings(nats_url=private_nats.login().url), name="publisher-test")
+    async with publisher_on(client) as publisher:
+        alone = submit(publisher, [0])
+        await eventually(lambda: alone)
+        assert private_nats.process is not None
+        private_nats.process.send_signal(signal.SIGSTOP)
+        submit(publisher, list(range(1, 31)))
+        await eventually(lambda: publisher.on_the_way == 30)
+        submit(publisher, list(range(31, 46)))
+        looks = itertools.count()
+        await eventually(lambda: next(looks) == 5, interval=0.01, message="the publisher had its turn")
+        last = submit(publisher, list(range(46, 61)))
+        await eventually(lambda: publisher.on_the_way == 60, CONFIRM_SECONDS * 0.8)
+        private_nats.process.send_signal(signal.SIGCONT)
+        await eventually(lambda: len(last) == 15)
+    context = client.jetstream()
+    headers = [(await context.get_msg("UPLINKS", sequence)).headers or {} for sequence in range(2, 62)]
+    assert sorted(Counter(each["Nats-Batch-Id"] for each in headers).values()) == [30, 30]
     await client.close()
 
 

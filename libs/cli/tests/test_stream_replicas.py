@@ -1,8 +1,10 @@
 """Streams on a NATS cluster: as many replicas as asked for, kept when nothing is said, and plain words if not."""
 
 import pytest
+from nats.js.errors import APIError, ServiceUnavailableError
 
 from parking_contracts.streams import DEAD_LETTERS, STREAMS
+from parkstream import streams
 from parkstream.checks import Finding
 from parkstream.checks.bus import check_bus
 from parkstream.errors import OperatorError
@@ -35,3 +37,32 @@ async def test_replicas_are_made_changed_and_kept_when_nothing_is_said(nats_clus
 async def test_a_server_that_is_no_cluster_says_so(empty_nats_account: NatsAccount) -> None:
     with pytest.raises(OperatorError, match="is no cluster, and cannot keep 3 replicas"):
         await apply_streams(empty_nats_account.url, replicas=3)
+
+
+@pytest.mark.parametrize(
+    ("error", "calls"),
+    [
+        (APIError(code=400, err_code=10005, description="no suitable peers for placement, peer offline"), 2),
+        (ServiceUnavailableError(code=503), 2),
+        (APIError(code=400, err_code=10005, description="no suitable peers for placement, insufficient storage"), 1),
+    ],
+)
+async def test_what_may_be_over_in_a_moment_is_tried_again(
+    nats_cluster: NatsCluster, monkeypatch: pytest.MonkeyPatch, error: APIError, calls: int
+):
+    tried = 0
+
+    async def apply(*_: object) -> list[str]:
+        nonlocal tried
+        tried += 1
+        if tried == 1:
+            raise error
+        return ["all"]
+
+    monkeypatch.setattr(streams, "_apply", apply)
+    if calls == 1:
+        with pytest.raises(OperatorError, match="insufficient storage"):
+            await apply_streams(nats_cluster.url, replicas=3)
+    else:
+        assert await apply_streams(nats_cluster.url, replicas=3) == ["all"]
+    assert tried == calls

@@ -50,7 +50,10 @@ def channel_of(schema: str) -> str:
 
 
 async def write_events(connection: Connection, schema: str, events: Sequence[Event]) -> None:
-    """Put events into the schema's outbox, in order, and wake the relay when the transaction commits."""
+    """Put events into the schema's outbox, in order, and wake the relay when the transaction commits.
+
+    The condition is always true: it gives the transaction its number before an event takes an id, see `OutboxFloor`.
+    """
     if not events:
         return
     await connection.execute(
@@ -58,6 +61,7 @@ async def write_events(connection: Connection, schema: str, events: Sequence[Eve
         WITH written AS (
             INSERT INTO {schema}.outbox (subject, type, payload)
             SELECT * FROM unnest($1::text[], $2::text[], $3::bytea[])
+            WHERE pg_current_xact_id() IS NOT NULL
         )
         SELECT pg_notify('{channel_of(schema)}', '')
         """,  # noqa: S608  the schema is the service's own name
@@ -96,10 +100,12 @@ class OutboxRelay:
         async with self._pool.acquire() as connection:
             if not await take_turn(connection, f"{self._schema}.outbox"):
                 return
-            # A deletion lost in a crash only publishes again under the same id: it need not wait for the disk. And a
-            # table that was empty when it was counted is read by its index all the same.
-            await connection.execute("SET synchronous_commit = off; SET enable_seqscan = off; SET enable_sort = off")
             async with listening(connection, channel_of(self._schema), self._on_notify):
+                # A deletion lost in a crash only publishes again under the same id: it need not wait for the disk. And
+                # a table that was empty when the plan was made is read by its index, not read whole and sorted.
+                await connection.execute(
+                    "SET synchronous_commit = off; SET enable_seqscan = off; SET enable_sort = off"
+                )
                 self.is_relaying = True
                 log.info("outbox_relay_started", schema=self._schema)
                 floor = OutboxFloor(time.monotonic)
@@ -121,6 +127,7 @@ class OutboxRelay:
         )
         if rows:
             await _while_speaking(connection, self._publish(rows))
+            # Not the end of the look's snapshot, which lies behind what had ended: what still ran may be above it.
             begin_from = await connection.fetchval(
                 f"""
                 WITH gone AS (DELETE FROM {self._schema}.outbox WHERE id = ANY($1))

@@ -2,9 +2,9 @@
 
 What is deleted stays in table and index until a vacuum, once a minute at best and never during a backup: behind 160,000
 published events the next one took 5 ms to find. But ids are taken before they are committed, and a lower one may still
-appear: an id is a floor only when every transaction has ended that could have taken a lower one. The events about one
-thing are written under its lock, by transactions that have a number before they take an id. What was written without
-one may slip below the floor: it is found by the next look from the beginning.
+appear: an id is a floor only when every transaction has ended that could have taken a lower one. Who writes events has
+the number of a transaction before they take their ids. One long transaction that writes, in any database of the server,
+holds the floor where it is. Now and then a look begins at 0 all the same: nothing depends on all this for ever.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ LOOK_BELOW_SECONDS = 1.0
 class Sighting(msgspec.Struct, frozen=True):
     """One look at the outbox, whose finds are published and deleted by now.
 
-    `last_id` is the last of the ids found. All transactions with numbers below `ended_below` had ended when it was
-    looked; those that begin after it have numbers from `begin_from` on.
+    `last_id` is the last of the ids found, `is_whole` says that there were no more. All transactions with numbers below
+    `ended_below` had ended when it was looked; every number from `begin_from` on was given later.
     """
 
     last_id: int
-    is_all: bool
+    is_whole: bool
     ended_below: int
     begin_from: int
 
@@ -50,5 +50,5 @@ class OutboxFloor:
         waiting = self._next
         if waiting is None:
             self._next = seen
-        elif seen.ended_below >= waiting.begin_from and (seen.is_all or seen.last_id >= waiting.last_id):
+        elif seen.ended_below >= waiting.begin_from and (seen.is_whole or seen.last_id >= waiting.last_id):
             self._floor, self._next = max(self._floor, waiting.last_id), seen

@@ -31,6 +31,7 @@ RETENTION = {
 DISCARD = {"new": api.DiscardPolicy.NEW, "old": api.DiscardPolicy.OLD}
 # Error codes of JetStream: too few nodes for so many replicas, one node that is no cluster, no room.
 NO_SUITABLE_PEERS, NO_CLUSTER = 10005, 10074
+PEER_OFFLINE = "peer offline"  # one of the reasons why peers do not suit
 # What a cluster answers while it elects a leader.
 NO_LEADER_SECONDS = 30.0
 ANSWER_SECONDS = 5.0
@@ -78,24 +79,23 @@ async def _apply(client: Client, streams: Sequence[Stream], replicas: int | None
 
 
 async def _while_electing(client: Client, work: Callable[[], Awaitable[list[str]]]) -> list[str]:
-    """Do `work`, again while a cluster elects new leaders, or has not yet heard of a node that is starting."""
+    """Do `work`, again while a cluster elects new leaders, or holds a node that is starting for offline."""
     is_cluster = bool(client._server_info.get("cluster"))  # noqa: SLF001  what the server said when it was connected
     deadline = time.monotonic() + NO_LEADER_SECONDS
     while True:
         try:
             return await work()
-        except (ServiceUnavailableError, NoRespondersError, TimeoutError):
-            if not is_cluster or time.monotonic() > deadline:
-                raise
-        except APIError as error:
-            if not _is_node_away(error) or time.monotonic() > deadline:
+        except (APIError, NoRespondersError, TimeoutError) as error:
+            if not is_cluster or not _may_pass(error) or time.monotonic() > deadline:
                 raise
         await asyncio.sleep(LOOK_AGAIN_SECONDS)
 
 
-def _is_node_away(error: APIError) -> bool:
-    """Whether too few nodes are there, and one of those missing may still be on its way."""
-    return error.err_code == NO_SUITABLE_PEERS and "peer offline" in (error.description or "")
+def _may_pass(error: Exception) -> bool:
+    """Whether it may be over in a moment: nobody leads or answers, or a node is missing that may be starting."""
+    if isinstance(error, APIError) and not isinstance(error, ServiceUnavailableError):
+        return error.err_code == NO_SUITABLE_PEERS and PEER_OFFLINE in (error.description or "")
+    return True
 
 
 async def _until_copied(context: JetStreamContext, streams: Sequence[Stream]) -> None:

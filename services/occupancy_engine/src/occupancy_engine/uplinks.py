@@ -96,7 +96,7 @@ class Uplinks:
                 batch.add_done_callback(lambda _: room.release())
                 await turn.locked.wait()
                 ahead = turn
-                if self._consumer.waiting < WORTH_OVERLAPPING:
+                if len(deliveries) + self._consumer.waiting < WORTH_OVERLAPPING:
                     await asyncio.gather(batch, asyncio.sleep(PACE_SECONDS))
         await self._consumer.give_back()
 

@@ -55,8 +55,8 @@ async def take_turn(connection: Connection, seconds: float) -> bool:
 
 async def open_alerts(connection: Connection, keys: Sequence[DeviceKey]) -> Mapping[DeviceKey, dict[str, UUID]]:
     """The engine's open alerts of these devices, by kind."""
-    # Device by device, whatever the planner thinks of it (OFFSET 0): a plan made while there were no alerts compared
-    # every open one with every device, and took 125 ms of a page once there were 5,000.
+    # Device by device (OFFSET 0 forbids another order): a plan made while there were no alerts compared every open one
+    # with every device, and took 125 ms for a page once there were 5,000.
     rows = await connection.fetch(
         """
         SELECT wanted.tenant_id, wanted.dev_eui, a.kind, a.id

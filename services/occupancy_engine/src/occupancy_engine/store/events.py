@@ -16,5 +16,8 @@ _INSERT_EVENTS = f"""
 
 
 def event_writes(events: Iterable[Event]) -> tuple[Write]:
-    """As `parking_chassis.outbox.write_events`, for a statement of several writes."""
+    """As `parking_chassis.outbox.write_events`, for a statement of several writes.
+
+    A batch has locked its devices by then, so its transaction has a number.
+    """
     return (Write("events", _INSERT_EVENTS, [(event.subject, event.type, event.payload) for event in events]),)
