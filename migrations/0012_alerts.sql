@@ -27,8 +27,6 @@ CREATE TABLE occupancy.alerts (
     CHECK ((acknowledged_at IS NULL) = (acknowledged_by IS NULL))
 );
 CREATE UNIQUE INDEX alerts_open ON occupancy.alerts (tenant_id, source, key) WHERE closed_at IS NULL;
--- All that the engine asks by when it looks at a device.
-CREATE INDEX alerts_open_of_device ON occupancy.alerts (tenant_id, dev_eui, source) WHERE closed_at IS NULL;
 CREATE INDEX alerts_newest ON occupancy.alerts (tenant_id, opened_at, id);
 CREATE INDEX alerts_of_space ON occupancy.alerts (tenant_id, space_id, opened_at) WHERE space_id IS NOT NULL;
 CREATE INDEX alerts_of_device ON occupancy.alerts (tenant_id, dev_eui, opened_at) WHERE dev_eui IS NOT NULL;
