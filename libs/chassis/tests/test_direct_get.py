@@ -1,12 +1,15 @@
 """Messages read straight from a stream, page by page, from a real JetStream."""
 
+import asyncio
 from datetime import datetime
 
 import pytest
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
+from nats.js.api import StreamConfig
 
 from parking_chassis.direct_get import STORED_AT, DirectGetError, read_stored
+from stack.waiting import eventually
 
 STREAM, OURS, OTHERS, ALL = "SPACES", "parking.v1.space.a.s.changed", "parking.v1.space.b.s.changed", ">"
 
@@ -52,7 +55,21 @@ async def test_a_page_is_bounded_in_bytes(nats_reconnecting: Client) -> None:
 
 
 async def test_what_the_server_says_against_it_is_an_error_of_nats(nats_reconnecting: Client) -> None:
-    with pytest.raises(DirectGetError, match="503") as refused:
-        await read_stored(nats_reconnecting, "NOBODYS", sequence=1, subject=ALL, limit=1)
+    with pytest.raises(DirectGetError, match="nobody answers for NOBODYS") as refused:
+        await read_stored(nats_reconnecting, "NOBODYS", sequence=1, subject=ALL, limit=1, answer_seconds=0.3)
     assert isinstance(refused.value, NatsError)
     assert not nats_reconnecting._subs
+
+
+async def test_nobody_who_answers_is_waited_for(nats_reconnecting: Client) -> None:
+    """As at a node of a cluster that has just come back, or while a stream is being made."""
+    context = nats_reconnecting.jetstream()
+    late = StreamConfig(name="LATE", subjects=["late"], allow_direct=False)
+    await context.add_stream(late)
+    await context.publish("late", b"here")
+    heard = nats_reconnecting.stats["in_msgs"]
+    reading = asyncio.create_task(read_stored(nats_reconnecting, "LATE", sequence=1, subject="late", limit=1))
+    await eventually(lambda: nats_reconnecting.stats["in_msgs"] > heard)
+    late.allow_direct = True
+    await context.update_stream(late)
+    assert [message.data for message in await reading] == [b"here"]

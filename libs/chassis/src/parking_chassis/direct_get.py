@@ -3,11 +3,13 @@
 Owned by nobody: reads change nothing on the server, take part in no acknowledgement and take no message away.
 
 Any replica of a stream answers, and one may be a moment behind the others: whoever must miss nothing asks the stream's
-leader where the stream ends.
+leader where the stream ends. While a stream is being made, or a node of a cluster comes back, there may be nobody who
+answers for a moment; that is waited for.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,12 +24,14 @@ if TYPE_CHECKING:
     from nats.aio.msg import Msg
 
 ANSWER_SECONDS = 5.0
+ASK_AGAIN_SECONDS = 0.1
 BATCH_BYTES = 1 << 20
 STORED_AT = "Nats-Time-Stamp"
 """The header by which the server says when the stream took a message in."""
 
 # No more in this batch, and nothing that matches at all.
 _ENDS = frozenset({"204", "404"})
+_NOBODY_ANSWERS = "503"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,10 @@ class StoredMessage:
 
 class DirectGetError(NatsError):
     """The server answered a read with an error of its own."""
+
+
+class _NobodyAnswersError(DirectGetError):
+    """No node of the server serves the stream at this moment."""
 
 
 def beginning(sequence: int, since: datetime | None) -> dict[str, object]:
@@ -69,10 +77,23 @@ async def read_stored(
     Oldest first; those that were stored a moment ago may be missing.
 
     Raises:
-        DirectGetError: The server refuses, or there is no such stream.
+        DirectGetError: The server refuses; or nobody answers for `answer_seconds`, as where there is no such stream.
         NatsError: The server is silent for `answer_seconds`.
     """
     question = {**beginning(sequence, since), "next_by_subj": subject, "batch": limit, "max_bytes": max_bytes}
+    deadline = asyncio.get_running_loop().time() + answer_seconds
+    while True:
+        try:
+            return await _ask(client, stream, question, answer_seconds)
+        except _NobodyAnswersError:
+            if asyncio.get_running_loop().time() > deadline:
+                raise
+        await asyncio.sleep(ASK_AGAIN_SECONDS)
+
+
+async def _ask(
+    client: Client, stream: str, question: dict[str, object], answer_seconds: float
+) -> Sequence[StoredMessage]:
     inbox = client.new_inbox()
     subscription = await client.subscribe(inbox)
     try:
@@ -83,6 +104,8 @@ async def read_stored(
             status = (message.headers or {}).get(api.Header.STATUS)
             if status in _ENDS:
                 return messages
+            if status == _NOBODY_ANSWERS:
+                raise _NobodyAnswersError(f"direct get: nobody answers for {stream}")
             if status is not None:
                 raise DirectGetError(f"direct get: {status} {(message.headers or {}).get('Description', '')}")
             messages.append(_stored(message))
