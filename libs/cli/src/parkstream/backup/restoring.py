@@ -97,6 +97,7 @@ class Restoring:
                 await apply_afresh(self._connection, migrations[:level])
                 await self._load()
                 newer = await apply_rest(self._connection, migrations)
+                await store.forget_the_present(self._connection)
                 await self._fill_streams(replicas)
         except asyncpg.InsufficientPrivilegeError as error:
             raise OperatorError(

@@ -7,6 +7,7 @@ and never commit.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from parkstream.backup.queries import SCHEMAS
@@ -18,6 +19,14 @@ if TYPE_CHECKING:
     from parkstream.backup.queries import Connection
 
 LOCK_WAIT = "10s"
+
+
+@asynccontextmanager
+async def _every_row(connection: Connection, table: str) -> AsyncIterator[None]:
+    """Let the owner read and write rows of all tenants, as far as the block or the transaction goes."""
+    await connection.execute(f"ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY")
+    yield
+    await connection.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
 
 
 async def drop_platform(connection: Connection) -> None:
@@ -75,11 +84,30 @@ async def set_sequence(connection: Connection, sequence: SavedSequence) -> None:
 async def forget_published(connection: Connection, event_ids: Sequence[str]) -> None:
     """Take from the outboxes what the restored streams hold already."""
     for schema in ("occupancy", "reservation", "downlink"):
+        async with _every_row(connection, f"{schema}.outbox"):
+            await connection.execute(f"DELETE FROM {schema}.outbox WHERE event_id = ANY($1)", event_ids)  # noqa: S608
+
+
+async def forget_the_present(connection: Connection) -> None:
+    """Take back what was true at the backup's moment alone: who has what in hand, and what each display shows.
+
+    The processes that had it in hand are gone, and a display may have been told something since: it is told anew.
+    """
+    async with _every_row(connection, "downlink.displays"):
         await connection.execute(
-            f"ALTER TABLE {schema}.outbox NO FORCE ROW LEVEL SECURITY",
+            """
+            UPDATE downlink.displays
+            SET claim = NULL, claimed_until = NULL, sent_version = 0, shown_payload = NULL, is_right = NULL,
+                due_at = CASE WHEN desired IS NOT NULL OR claim IS NOT NULL THEN now() ELSE due_at END
+            """
         )
-        await connection.execute(f"DELETE FROM {schema}.outbox WHERE event_id = ANY($1)", event_ids)  # noqa: S608
-        await connection.execute(f"ALTER TABLE {schema}.outbox FORCE ROW LEVEL SECURITY")
+    async with _every_row(connection, "gateway.webhook_deliveries"):
+        await connection.execute(
+            """
+            UPDATE gateway.webhook_deliveries SET leased_until = NULL, next_attempt_at = now()
+            WHERE leased_until IS NOT NULL
+            """
+        )
 
 
 async def note_restore(connection: Connection, taken_at: datetime, spaces_end: int, reservations_end: int) -> int:
@@ -87,14 +115,13 @@ async def note_restore(connection: Connection, taken_at: datetime, spaces_end: i
 
     A number of no other restore, not even of one that a later restore of an older backup forgets: seconds since 1970.
     """
-    await connection.execute("ALTER TABLE gateway.restores NO FORCE ROW LEVEL SECURITY")
-    number: int = await connection.fetchval(
-        """
-        INSERT INTO gateway.restores (number, backup_taken_at, spaces_end, reservations_end)
-        SELECT greatest(coalesce(max(number), 0) + 1, extract(epoch FROM clock_timestamp())::bigint), $1, $2, $3
-        FROM gateway.restores RETURNING number
-        """,
-        *(taken_at, spaces_end, reservations_end),
-    )
-    await connection.execute("ALTER TABLE gateway.restores FORCE ROW LEVEL SECURITY")
+    async with _every_row(connection, "gateway.restores"):
+        number: int = await connection.fetchval(
+            """
+            INSERT INTO gateway.restores (number, backup_taken_at, spaces_end, reservations_end)
+            SELECT greatest(coalesce(max(number), 0) + 1, extract(epoch FROM clock_timestamp())::bigint), $1, $2, $3
+            FROM gateway.restores RETURNING number
+            """,
+            *(taken_at, spaces_end, reservations_end),
+        )
     return number
