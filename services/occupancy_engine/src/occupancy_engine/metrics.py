@@ -15,7 +15,7 @@ BATCH_SECONDS = Histogram(
     buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
 )
 BATCH_SIZE = Histogram(
-    "parkstream_engine_batch_messages", "Messages per batch", buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500)
+    "parkstream_engine_batch_messages", "Messages per batch", buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 )
 UPLINK_AGE_SECONDS = Histogram(
     "parkstream_engine_uplink_age_seconds",
