@@ -50,8 +50,10 @@ async def apply_streams(
     Without, a stream keeps what it has, and a new one gets one.
     """
     client = await connect(nats_url)
+    changed: list[str] = []  # of all attempts: what one has changed is as declared for the next
     try:
-        return await _while_electing(client, lambda: _apply(client, list(streams), replicas))
+        await _while_electing(client, lambda: _apply(client, list(streams), replicas, changed))
+        return list(dict.fromkeys(changed))
     except APIError as error:
         raise _refused(error, replicas) from error
     except (NatsError, TimeoutError) as error:
@@ -62,32 +64,28 @@ async def apply_streams(
         await client.close()
 
 
-async def _apply(client: Client, streams: Sequence[Stream], replicas: int | None) -> list[str]:
+async def _apply(client: Client, streams: Sequence[Stream], replicas: int | None, changed: list[str]) -> None:
     context = client.jetstream(timeout=ANSWER_SECONDS)
-    changed: list[str] = []
     for stream in streams:
-        if await _apply_stream(context, stream, replicas):
-            changed.append(stream.name)
-        changed += [
-            f"{stream.name}/{consumer.name}"
-            for consumer in stream.consumers
-            if await _apply_consumer(context, stream, consumer)
-        ]
+        await _apply_stream(context, stream, replicas, changed)
+        for consumer in stream.consumers:
+            await _apply_consumer(context, stream, consumer, changed)
     if replicas is not None and replicas > 1:
         await _until_copied(context, streams)
-    return changed
 
 
-async def _while_electing(client: Client, work: Callable[[], Awaitable[list[str]]]) -> list[str]:
+async def _while_electing(client: Client, work: Callable[[], Awaitable[None]]) -> None:
     """Do `work`, again while a cluster elects new leaders, or holds a node that is starting for offline."""
     is_cluster = bool(client._server_info.get("cluster"))  # noqa: SLF001  what the server said when it was connected
     deadline = time.monotonic() + NO_LEADER_SECONDS
     while True:
         try:
-            return await work()
+            await work()
         except (APIError, NoRespondersError, TimeoutError) as error:
             if not is_cluster or not _may_pass(error) or time.monotonic() > deadline:
                 raise
+        else:
+            return
         await asyncio.sleep(LOOK_AGAIN_SECONDS)
 
 
@@ -204,25 +202,26 @@ async def connect(nats_url: str) -> Client:
     return client
 
 
-async def _apply_stream(context: JetStreamContext, stream: Stream, replicas: int | None) -> bool:
+async def _apply_stream(context: JetStreamContext, stream: Stream, replicas: int | None, changed: list[str]) -> None:
+    """Noted in `changed` before it is asked for: an answer that does not come may have been a yes."""
     try:
         found = (await context.stream_info(stream.name)).config
     except NotFoundError:
+        changed.append(stream.name)
         await context.add_stream(stream_config(stream, replicas or 1))
-        return True
+        return
     if RESTORING in (found.metadata or {}):
         raise OperatorError(
             f"Stream {stream.name} is half restored: `parkstream restore` was interrupted.",
             "Restore again, with --replace.",
         )
     wanted = stream_config(stream, replicas or found.num_replicas or 1)
-    if not _differs(found.as_dict(), wanted.as_dict()):
-        return False
-    await context.update_stream(wanted)
-    return True
+    if _differs(found.as_dict(), wanted.as_dict()):
+        changed.append(stream.name)
+        await context.update_stream(wanted)
 
 
-async def _apply_consumer(context: JetStreamContext, stream: Stream, consumer: Consumer) -> bool:
+async def _apply_consumer(context: JetStreamContext, stream: Stream, consumer: Consumer, changed: list[str]) -> None:
     wanted = consumer_config(consumer)
     try:
         found = (await context.consumer_info(stream.name, consumer.name)).config
@@ -232,9 +231,9 @@ async def _apply_consumer(context: JetStreamContext, stream: Stream, consumer: C
         # Where it began is its past: in a restored stream, behind what it had acknowledged. JetStream keeps it so.
         wanted.deliver_policy, wanted.opt_start_seq = found.deliver_policy, found.opt_start_seq
         if not _differs(found.as_dict(), wanted.as_dict()):
-            return False
+            return
+    changed.append(f"{stream.name}/{consumer.name}")
     await context.add_consumer(stream.name, wanted)
-    return True
 
 
 def stream_config(stream: Stream, replicas: int) -> api.StreamConfig:
