@@ -56,7 +56,7 @@ async def test_a_page_is_bounded_in_bytes(nats_reconnecting: Client) -> None:
 
 async def test_what_the_server_says_against_it_is_an_error_of_nats(nats_reconnecting: Client) -> None:
     with pytest.raises(DirectGetError, match="nobody answers for NOBODYS") as refused:
-        await read_stored(nats_reconnecting, "NOBODYS", sequence=1, subject=ALL, limit=1, answer_seconds=0.3)
+        await read_stored(nats_reconnecting, "NOBODYS", sequence=1, subject=ALL, limit=1, answer_seconds=1.0)
     assert isinstance(refused.value, NatsError)
     assert not nats_reconnecting._subs
 

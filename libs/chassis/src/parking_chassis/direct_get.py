@@ -83,10 +83,11 @@ async def read_stored(
     question = {**beginning(sequence, since), "next_by_subj": subject, "batch": limit, "max_bytes": max_bytes}
     deadline = asyncio.get_running_loop().time() + answer_seconds
     while True:
+        left = deadline - asyncio.get_running_loop().time()
         try:
-            return await _ask(client, stream, question, answer_seconds)
+            return await _ask(client, stream, question, max(left, ASK_AGAIN_SECONDS))
         except _NobodyAnswersError:
-            if asyncio.get_running_loop().time() > deadline:
+            if left <= ASK_AGAIN_SECONDS:
                 raise
         await asyncio.sleep(ASK_AGAIN_SECONDS)
 

@@ -44,7 +44,7 @@ async def read_page(
     Raises:
         NatsError: The server does not answer in time or refuses.
     """
-    deadline = asyncio.get_running_loop().time() + ANSWER_SECONDS
+    deadline: float | None = None  # from the first answer on
     while True:
         found = await read_stored(client, stream, sequence=sequence, subject=subject, limit=limit, since=since)
         if found and found[-1].remaining:
@@ -54,7 +54,9 @@ async def read_page(
             return found
         if found:
             return [*found[:-1], replace(found[-1], remaining=1)]
-        if asyncio.get_running_loop().time() > deadline:
+        now = asyncio.get_running_loop().time()
+        deadline = deadline or now + ANSWER_SECONDS
+        if now > deadline:
             raise DirectGetError(f"a replica of {stream} is far behind the others")
         await asyncio.sleep(LAG_SECONDS)
 
