@@ -148,6 +148,40 @@ async def test_a_battery_that_falls_and_weak_radio_are_measured_from_readings(to
     assert json.loads(weak["details"])["lost_percent"] > 50
 
 
+async def test_what_was_sent_while_nobody_listened_is_not_lost_on_the_air(town: Platform):
+    """As after an outage, or after a backup of long ago was restored: the counter has gone on meanwhile."""
+    eui = town.new_eui()
+    await town.space(eui)
+    await town.hear(town.uplink(eui, 1, True))
+    now = datetime.now(UTC)
+    heard = [(now - timedelta(hours=20, minutes=n), 100 - n) for n in range(10)]
+    heard += [(now - timedelta(minutes=n), 300 - n) for n in range(10)]
+    await town.database.executemany(
+        """
+        INSERT INTO occupancy.sensor_readings (tenant_id, dev_eui, session_at, f_cnt, received_at, occurred_at, f_port,
+            payload)
+        VALUES ($1, $2, $3, $4, $5, $5, 1, '\\x01')
+        """,
+        [(town.tenant_id, eui, now - timedelta(days=1), f_cnt, at) for at, f_cnt in heard],
+    )
+    await town.database.execute(
+        """
+        INSERT INTO occupancy.source_watermarks (source, heard_until, resumed_at)
+        SELECT source, $2, $2 FROM occupancy.devices WHERE dev_eui = $1
+        ON CONFLICT (source) DO UPDATE SET resumed_at = excluded.resumed_at
+        """,
+        eui,
+        now - timedelta(hours=1),
+    )
+
+    async def measured() -> list[int]:
+        rows = await town.rows("SELECT frames_missed FROM occupancy.device_conditions WHERE dev_eui = $1", eui)
+        return [row["frames_missed"] for row in rows if row["frames_missed"] is not None]
+
+    await town.database.execute("DELETE FROM occupancy.device_conditions WHERE dev_eui = $1", eui)
+    assert await eventually(measured, 10) == [0]
+
+
 async def test_a_counter_that_leaps_to_its_end_stops_nobodys_alerts(town: Platform):
     leaping, other = town.new_eui(), town.new_eui()
     for eui in (leaping, other):

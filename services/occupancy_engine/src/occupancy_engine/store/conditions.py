@@ -14,6 +14,7 @@ from occupancy_engine.domain.health import FLAP_HALF_LIFE_SECONDS
 from occupancy_engine.domain.measures import BatteryTrend, ErrorRun, Radio, Slope
 from occupancy_engine.store.columns import columns
 from occupancy_engine.store.devices import DeviceKey
+from occupancy_engine.store.watermarks import HTTP
 from parking_chassis.postgres import Connection
 
 NOBODY: DeviceKey = (UUID(int=0), "")
@@ -104,8 +105,11 @@ def _run(errors: ErrorRun) -> tuple[int, int, datetime | None]:
 
 _MEASURE = """
     WITH stale AS MATERIALIZED (
-        SELECT d.tenant_id, d.dev_eui, d.battery_percent, d.battery_volts
+        SELECT d.tenant_id, d.dev_eui, d.battery_percent, d.battery_volts,
+            greatest(now() - interval '1 day', w.resumed_at) AS heard_since
         FROM occupancy.devices d LEFT JOIN occupancy.device_conditions c USING (tenant_id, dev_eui)
+        LEFT JOIN occupancy.source_watermarks own ON own.source = d.source
+        LEFT JOIN occupancy.source_watermarks w ON w.source = coalesce(own.source, $4)
         WHERE d.last_seen_at IS NOT NULL AND (c.measured_at IS NULL OR (
             c.measured_at < now() - make_interval(secs => $1) AND d.last_seen_at > c.measured_at))
         ORDER BY c.measured_at NULLS FIRST LIMIT $2
@@ -133,13 +137,13 @@ _MEASURE = """
             SELECT max(snr) AS snr, max(rssi) AS rssi
             FROM jsonb_to_recordset(r.receptions) AS one (snr float8, rssi float8)
         ) best
-        WHERE r.tenant_id = s.tenant_id AND r.dev_eui = s.dev_eui AND r.received_at > now() - interval '1 day'
+        WHERE r.tenant_id = s.tenant_id AND r.dev_eui = s.dev_eui AND r.received_at > s.heard_since
     ) radio
     CROSS JOIN LATERAL (
         SELECT sum(sent - heard) AS frames_missed FROM (
             SELECT max(r.f_cnt) - min(r.f_cnt) + 1 AS sent, count(*) AS heard
             FROM occupancy.sensor_readings r
-            WHERE r.tenant_id = s.tenant_id AND r.dev_eui = s.dev_eui AND r.received_at > now() - interval '1 day'
+            WHERE r.tenant_id = s.tenant_id AND r.dev_eui = s.dev_eui AND r.received_at > s.heard_since
             GROUP BY r.session_at
         ) sessions
     ) gaps
@@ -149,9 +153,10 @@ _MEASURE = """
 async def measure_stale(connection: Connection, *, older_seconds: float, limit: int) -> list[Measured]:
     """Measure the devices that were heard since they were last measured, the longest ago first.
 
-    A few at a time: a month of readings is read per device.
+    A few at a time: a month of readings is read per device. What was sent while nobody listened is not a frame lost on
+    the air: radio is measured since its source was last back from an outage.
     """
-    rows = await connection.fetch(_MEASURE, older_seconds, limit, timedelta(days=30))
+    rows = await connection.fetch(_MEASURE, older_seconds, limit, timedelta(days=30), HTTP)
     return [_measured(row) for row in rows]
 
 
