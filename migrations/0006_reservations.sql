@@ -8,7 +8,7 @@ CREATE SCHEMA reservation;
 GRANT USAGE ON SCHEMA reservation TO reservation_service, reservation_service_request, api_gateway_request;
 
 -- E-mail, phone and metadata are personal data; `erased_at` is when they were taken away. `cleared_at` is when the
--- vehicle that stood in the way had left.
+-- vehicle that stood in the way had left, or when a restore began the grace of who was awaited anew.
 CREATE TABLE reservation.reservations (
     tenant_id     uuid NOT NULL,
     id            uuid NOT NULL DEFAULT uuidv7(),

@@ -160,6 +160,16 @@ def test_who_was_obstructed_gets_the_whole_grace_once_the_way_is_clear():
     assert returned.at(22, occupied=True) == ["checkedin"]
 
 
+def test_whose_grace_a_restore_began_anew_and_who_is_obstructed_then_gets_it_once_the_way_is_clear():
+    space = Space(booked())
+    space.at(-30, occupied=True)
+    space.reservations = (msgspec.structs.replace(booked(), opened_at=at(-15), cleared_at=at(0)),)
+    assert space.at(1) == ["obstructed"]
+    assert space.at(20, occupied=False) == []
+    assert space.at(34) == []
+    assert space.at(35) == ["no_show"]
+
+
 def test_an_obstruction_hidden_by_silence_goes_on_afterwards():
     space = Space(booked())
     space.at(-30, occupied=True)

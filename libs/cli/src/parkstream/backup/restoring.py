@@ -16,10 +16,11 @@ import asyncpg
 from nats.js.errors import APIError
 
 from parking_contracts.streams import STREAMS
-from parkstream.backup import bus_writing, queries, store
+from parkstream.backup import bus_writing, present, queries, store
 from parkstream.backup.bus_reading import unpack
 from parkstream.backup.manifest import Manifest
 from parkstream.backup.parts import read_part
+from parkstream.backup.refusals import in_plain_words
 from parkstream.errors import OperatorError
 from parkstream.migrate import Migration, apply_afresh, apply_rest, take_lock
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from parkstream.backup.queries import Connection
     from parkstream.backup.taking import Told
 
+ALMOST = "Everything is back, but the streams are still marked as being restored. Mend NATS; restore with --replace."
 STOP_THEM = "Stop every service of the platform that uses it, and try again."
 
 
@@ -97,7 +99,7 @@ class Restoring:
                 await apply_afresh(self._connection, migrations[:level])
                 await self._load()
                 newer = await apply_rest(self._connection, migrations)
-                await store.forget_the_present(self._connection)
+                await present.take_back(self._connection, await self._note())
                 await self._fill_streams(replicas)
         except asyncpg.InsufficientPrivilegeError as error:
             raise OperatorError(
@@ -106,9 +108,10 @@ class Restoring:
             ) from error
         except asyncpg.LockNotAvailableError as error:
             raise OperatorError(f"Somebody uses the target database: {error}.", STOP_THEM) from error
-        context = self._client.jetstream(timeout=30)
-        for stream in STREAMS:
-            await bus_writing.end_stream(context, stream, replicas)
+        with in_plain_words(ALMOST):
+            context = self._client.jetstream(timeout=30)
+            for stream in STREAMS:
+                await bus_writing.end_stream(context, stream, replicas)
         return newer
 
     async def _load(self) -> None:
@@ -123,8 +126,11 @@ class Restoring:
         for sequence in self._manifest.sequences:
             await store.set_sequence(self._connection, sequence)
         await store.forget_published(self._connection, self._manifest.published)
+
+    async def _note(self) -> int:
+        """Write this restore down; its number."""
         ends = [self._manifest.stream(name).last for name in ("SPACES", "RESERVATIONS")]
-        await store.note_restore(self._connection, self._manifest.snapshot_at, *ends)
+        return await store.note_restore(self._connection, self._manifest.snapshot_at, *ends)
 
     async def _fill_streams(self, replicas: int) -> None:
         context = self._client.jetstream(timeout=30)

@@ -22,7 +22,7 @@ LOCK_WAIT = "10s"
 
 
 @asynccontextmanager
-async def _every_row(connection: Connection, table: str) -> AsyncIterator[None]:
+async def every_row(connection: Connection, table: str) -> AsyncIterator[None]:
     """Let the owner read and write rows of all tenants, as far as the block or the transaction goes."""
     await connection.execute(f"ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY")
     yield
@@ -84,30 +84,8 @@ async def set_sequence(connection: Connection, sequence: SavedSequence) -> None:
 async def forget_published(connection: Connection, event_ids: Sequence[str]) -> None:
     """Take from the outboxes what the restored streams hold already."""
     for schema in ("occupancy", "reservation", "downlink"):
-        async with _every_row(connection, f"{schema}.outbox"):
+        async with every_row(connection, f"{schema}.outbox"):
             await connection.execute(f"DELETE FROM {schema}.outbox WHERE event_id = ANY($1)", event_ids)  # noqa: S608
-
-
-async def forget_the_present(connection: Connection) -> None:
-    """Take back what was true at the backup's moment alone: who has what in hand, and what each display shows.
-
-    The processes that had it in hand are gone, and a display may have been told something since: it is told anew.
-    """
-    async with _every_row(connection, "downlink.displays"):
-        await connection.execute(
-            """
-            UPDATE downlink.displays
-            SET claim = NULL, claimed_until = NULL, sent_version = 0, shown_payload = NULL, is_right = NULL,
-                due_at = CASE WHEN desired IS NOT NULL OR claim IS NOT NULL THEN now() ELSE due_at END
-            """
-        )
-    async with _every_row(connection, "gateway.webhook_deliveries"):
-        await connection.execute(
-            """
-            UPDATE gateway.webhook_deliveries SET leased_until = NULL, next_attempt_at = now()
-            WHERE leased_until IS NOT NULL
-            """
-        )
 
 
 async def note_restore(connection: Connection, taken_at: datetime, spaces_end: int, reservations_end: int) -> int:
@@ -115,7 +93,7 @@ async def note_restore(connection: Connection, taken_at: datetime, spaces_end: i
 
     A number of no other restore, not even of one that a later restore of an older backup forgets: seconds since 1970.
     """
-    async with _every_row(connection, "gateway.restores"):
+    async with every_row(connection, "gateway.restores"):
         number: int = await connection.fetchval(
             """
             INSERT INTO gateway.restores (number, backup_taken_at, spaces_end, reservations_end)

@@ -107,7 +107,7 @@ def _is_obstructed(one: Reservation, scene: Scene) -> Step | None:
         return Step(msgspec.structs.replace(one, cleared_at=None)) if one.cleared_at is not None else None
     assert scene.sensor is not None  # noqa: S101  it sees the vehicle
     event = ReservationObstructed(**_fact(one), since=scene.sensor.since, at=scene.now)
-    return Step(msgspec.structs.replace(one, obstructed_at=scene.now), (event,))
+    return Step(msgspec.structs.replace(one, obstructed_at=scene.now, cleared_at=None), (event,))
 
 
 def _is_cleared(one: Reservation, scene: Scene) -> Step | None:
