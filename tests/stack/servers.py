@@ -28,6 +28,16 @@ from stack.own_logins import remember
 TEMPLATE = "parkstream_template"
 ACCOUNTS_PER_SERVER = 200
 START_ATTEMPTS = 3
+
+
+def _own_ports() -> range:
+    """Those of this pytest worker: what it has looked at and not yet bound is nobody else's."""
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    workers = max(int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")), number + 1)
+    return ports.CANDIDATES[number::workers]
+
+
+ports.CANDIDATES = _own_ports()
 PREFIX = "parkstream-tests-"
 Server = TypeVar("Server", PostgresServer, NatsServer)
 

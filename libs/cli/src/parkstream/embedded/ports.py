@@ -7,7 +7,7 @@ import psutil
 
 LOOPBACK = "127.0.0.1"
 # Below the kernel's ephemeral range: no outgoing connection takes a port between our look and the server's bind.
-_CANDIDATES = range(20_000, 32_000)
+CANDIDATES = range(20_000, 32_000)
 _handed_out: set[int] = set()
 
 
@@ -35,7 +35,7 @@ def free_port() -> int:
     """A port which nobody holds and which this process has not handed out before."""
     chooser = random.SystemRandom()
     while True:
-        port = chooser.choice(_CANDIDATES)
+        port = chooser.choice(CANDIDATES)
         if port not in _handed_out and is_free(port):
             _handed_out.add(port)
             return port
