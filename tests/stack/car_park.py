@@ -88,7 +88,7 @@ class Lot:
                 assert row[name] is not None if value is ... else row[name] == value, f"{name}: {row[name]}"
             return row
 
-        return await eventually(reached, 15)
+        return await eventually(reached, 20)
 
     async def shows(self, space_id: UUID, state: str, layer: str) -> None:
         """Wait until the engine shows this state for the space."""
@@ -151,7 +151,7 @@ class Car:
 
 QUICK = {
     "PARKSTREAM_RESERVATION_LEAD_SECONDS": "2",
-    "PARKSTREAM_NO_SHOW_GRACE_SECONDS": "2",
+    "PARKSTREAM_NO_SHOW_GRACE_SECONDS": "6",
     "PARKSTREAM_OVERSTAY_GRACE_SECONDS": "0.4",
     "PARKSTREAM_RESERVATION_CLOCK_SECONDS": "0.1",
 }

@@ -4,6 +4,7 @@ The five services are stand-ins here, found before the real ones through PYTHONP
 SIGTERM. The servers, the supervision and the migrations are real.
 """
 
+import contextlib
 import os
 import shutil
 import signal
@@ -24,6 +25,8 @@ from parkstream.embedded import child, places, ports
 from parkstream.settings import CONNECTIONS_FILE, Connections, StackSettings
 from stack.servers import scratch_directory
 from stack.waiting import eventually
+
+pytestmark = pytest.mark.timeout(300)
 
 SERVICES = ("uplink_ingestor", "occupancy_engine", "reservation_service", "downlink_dispatcher", "api_gateway")
 STAND_IN = """
@@ -96,7 +99,7 @@ class Platform:
                 pytest.fail(f"up ended with status {process.returncode}:\n{self.text()}")
             return self.says("Parkstream is ready", times)()
 
-        await eventually(said, timeout=30, message="readiness")
+        await eventually(said, timeout=90, message="readiness")
 
     def connections(self) -> Connections:
         import msgspec
@@ -143,18 +146,20 @@ async def test_what_dies_is_restarted_and_ctrl_c_ends_everything(platform: Platf
     await eventually(platform.says("serving occupancy_engine", times=2))
 
     async def served_again() -> bool:
-        try:
-            connection = await asyncpg.connect(found.database_url)
-            client = await nats.connect(found.nats_url, allow_reconnect=False, max_reconnect_attempts=1)
-        except (OSError, asyncpg.PostgresError, nats.errors.Error):
-            return False
-        applied = await connection.fetchval("SELECT count(*) FROM parkstream.migrations")
-        await connection.close()
-        assert (await client.jetstream().stream_info("UPLINKS")).config.allow_atomic
-        await client.close()
+        async with contextlib.AsyncExitStack() as held:
+            try:
+                connection = await asyncpg.connect(found.database_url)
+                held.push_async_callback(connection.close)
+                client = await nats.connect(found.nats_url, allow_reconnect=False, max_reconnect_attempts=1)
+                held.push_async_callback(client.close)
+                applied = await connection.fetchval("SELECT count(*) FROM parkstream.migrations")
+                uplinks = await client.jetstream().stream_info("UPLINKS")
+            except (OSError, asyncpg.PostgresError, nats.errors.Error):
+                return False
+        assert uplinks.config.allow_atomic
         return applied > 0
 
-    await eventually(served_again)
+    await eventually(served_again, timeout=40)
     await eventually(lambda: platform.run("doctor").returncode == 0, timeout=30, message=platform.run("doctor").stdout)
     assert platform.run("migrate").stdout == "database: up to date\nstreams: up to date\n"
     everyone = platform.children()
@@ -194,7 +199,7 @@ async def test_a_second_up_on_the_same_data_is_refused(platform: Platform) -> No
     first = platform.up()
     await eventually(platform.says("starting postgres"))
     second = platform.up()
-    assert second.wait(10) == 1
+    assert second.wait(40) == 1
     assert f"Another `parkstream up` (pid {first.pid}) runs on {platform.data_dir}." in platform.text()
     assert first.poll() is None
 
@@ -203,7 +208,7 @@ def test_a_taken_port_is_named_with_its_holder_and_the_remedy(platform: Platform
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", int(platform.environment["PARKSTREAM_NATS_PORT"])))
         holder.listen()
-        assert platform.up().wait(10) == 1
+        assert platform.up().wait(40) == 1
     number = platform.environment["PARKSTREAM_NATS_PORT"]
     assert f"Port {number}, for the embedded NATS, is taken by" in platform.text()
     assert f"(pid {os.getpid()})" in platform.text()
@@ -213,7 +218,7 @@ def test_a_taken_port_is_named_with_its_holder_and_the_remedy(platform: Platform
 
 def test_a_setting_of_the_wrong_type_is_named(platform: Platform) -> None:
     platform.environment["PARKSTREAM_HTTP_PORT"] = "http"
-    assert platform.up().wait(10) == 1
+    assert platform.up().wait(40) == 1
     assert "PARKSTREAM_HTTP_PORT=http is not usable" in platform.text()
 
 

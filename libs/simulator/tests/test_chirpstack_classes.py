@@ -32,7 +32,7 @@ async def test_without_an_acknowledgement_class_c_waits_for_its_time_out_and_nev
 ) -> None:
     display = only(busylight)
     eui = display.device.dev_eui
-    busylight.network.profile_of(display.device).class_c_timeout_seconds = 0.3
+    busylight.network.profile_of(display.device).class_c_timeout_seconds = 2.0
     display.acknowledges = False
     first = await enqueue(busylight, eui, RED_BYTES, confirmed=True)
     second = await enqueue(busylight, eui, GREEN_BYTES)
@@ -94,7 +94,7 @@ async def test_an_item_flushed_on_its_way_goes_on_air_and_is_not_reported(chirps
     double = await chirpstack(network_of(HeltecSign, device_class="A"), mqtt=None)
     display = only(double)
     item_id = await enqueue(double, display.device.dev_eui, b"\x02", f_port=1)
-    double.timing.class_a_window_seconds = 0.5
+    double.timing.class_a_window_seconds = 2.0
     display.report()
     request = api.FlushDeviceQueueRequest(dev_eui=display.device.dev_eui)
     await call(double, api.DeviceServiceStub).FlushQueue(request)

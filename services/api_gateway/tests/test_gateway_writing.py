@@ -17,7 +17,8 @@ def stand(shared_gateway):
 
 @pytest.fixture(scope="module")
 def gateway_settings():
-    return {"PARKSTREAM_COMMAND_SECONDS": "0.5"}
+    # Every command of this module that is answered must be answered within it.
+    return {"PARKSTREAM_COMMAND_SECONDS": "2"}
 
 
 async def test_a_space_is_created_with_the_callers_tenant_and_key(api, answer_command, space_view, tenant_id) -> None:

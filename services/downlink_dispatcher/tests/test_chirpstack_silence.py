@@ -53,7 +53,7 @@ async def test_a_connection_that_swallows_everything_is_left_for_a_new_one(chirp
     double = await chirpstack(network_of(Busylight), mqtt=None)
     (dev_eui,) = double.network.devices
     async with middlebox_before(int(double.url.rpartition(":")[2])) as (middlebox, url):
-        settings = network_settings(url, chirpstack_token=double.token, chirpstack_deadline_seconds=0.3)
+        settings = network_settings(url, chirpstack_token=double.token, chirpstack_deadline_seconds=1.5)
         async with connected(settings) as chirpstack_api:
             transport = GrpcTransport(chirpstack_api, Synced({dev_eui: APPLICATION_ID}))
             await transport.enqueue(item_for(dev_eui))
@@ -73,14 +73,14 @@ async def test_a_broker_whose_acknowledgement_does_not_come_is_connected_to_anew
     (dev_eui,) = double.network.devices
     item = item_for(dev_eui)
     async with middlebox_before(mosquitto.port) as (middlebox, url):
-        settings = network_settings(mqtt_url=url.replace("http", "mqtt"), chirpstack_deadline_seconds=0.3)
+        settings = network_settings(mqtt_url=url.replace("http", "mqtt"), chirpstack_deadline_seconds=1.5)
         transport = MqttTransport(settings)
         running = asyncio.create_task(transport.run())
         await eventually(lambda: transport.availability.problem is None)
         middlebox.swallow()
         with pytest.raises(NetworkAwayError):
             await transport.enqueue(item)
-        assert "no PUBACK within 0.3 s" in (await transport.check() or "")
+        assert "no PUBACK within 1.5 s" in (await transport.check() or "")
         await eventually(lambda: transport.availability.problem is None)
         await transport.enqueue(item)
         await eventually(lambda: double.enqueued)

@@ -9,7 +9,7 @@ import pytest
 
 from parking_simulator.chirpstack import ChirpStackDouble
 from parking_simulator.chirpstack.displays import Busylight
-from stack.chirpstack import APPLICATION_ID, StartChirpStack, network_of
+from stack.chirpstack import APPLICATION_ID, GATEWAY_ID, StartChirpStack, network_of
 from stack.display_street import GREEN, RED, YELLOW, Street
 from stack.redelivery import redeliver_after
 from stack.service_process import Service
@@ -22,8 +22,6 @@ QUICK = {
     "PARKSTREAM_DISPLAY_SPACING_SECONDS": "0.05",
     "PARKSTREAM_CHIRPSTACK_SYNC_SECONDS": "3600",
 }
-# Long enough for a dispatcher to die and another to look into the queue.
-SLOW_AIR_SECONDS = 5.0
 WAITING_FOR_LOCKS = "SELECT count(*) FROM pg_locks WHERE NOT granted"
 
 Start = Callable[..., Awaitable[Service]]
@@ -49,6 +47,16 @@ class Scene:
     @property
     def shown(self) -> bytes | None:
         return self.double.displays[self.dev_eui].heard[-1].data if self.double.displays[self.dev_eui].heard else None
+
+    def hold_the_air(self) -> None:
+        """What is queued stays in the queue, however long a dispatcher takes to die and another to look there."""
+        self.double.network.gateways[GATEWAY_ID].state = "offline"
+
+    async def release_the_air(self) -> None:
+        """Once a dispatcher has recorded what is queued, it goes out."""
+        await eventually(self.is_recorded, 20, message="what is queued was found there and recorded")
+        assert [item.data for item in self.double.queue_of(self.dev_eui)] == [RED]
+        self.double.network.gateways[GATEWAY_ID].state = "online"
 
     async def is_recorded(self) -> bool:
         row = await self.street.row(self.dev_eui)
@@ -144,7 +152,7 @@ async def test_between_enqueue_and_its_answer(make_scene, is_queued: bool) -> No
     scene = await make_scene()
     first = await scene.begin()
     if is_queued:
-        scene.double.timing.class_c_delay_seconds = SLOW_AIR_SECONDS
+        scene.hold_the_air()
 
     async def kill(_: object) -> None:
         scene.double.after_enqueue = None
@@ -156,13 +164,15 @@ async def test_between_enqueue_and_its_answer(make_scene, is_queued: bool) -> No
     if not is_queued:
         await eventually(lambda: not scene.double.queue_of(scene.dev_eui))
     await scene.start()
+    if is_queued:
+        await scene.release_the_air()
     await scene.ends_with(*[RED] if is_queued else [RED, RED])
 
 
 async def test_between_the_answer_and_its_record(make_scene, other_sql) -> None:
     scene = await make_scene()
     first = await scene.begin()
-    scene.double.timing.class_c_delay_seconds = SLOW_AIR_SECONDS
+    scene.hold_the_air()
     transaction, is_held = other_sql.transaction(), asyncio.Event()
 
     async def hold_the_display(_: object) -> None:
@@ -178,6 +188,7 @@ async def test_between_the_answer_and_its_record(make_scene, other_sql) -> None:
     first.kill()
     await transaction.rollback()
     await scene.start()
+    await scene.release_the_air()
     await scene.ends_with(RED)
     *_, command = await scene.street.commands(scene.dev_eui)
     assert (command["status"], command["queue_item_id"]) == ("sent", scene.double.enqueued[0].id)

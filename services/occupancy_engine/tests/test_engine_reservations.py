@@ -119,7 +119,7 @@ async def test_one_that_was_open_beside_another_holds_the_space_alone_afterwards
 
 async def test_a_window_whose_release_never_comes_ends_at_its_bound(town: Platform):
     space_id, reservation = await town.space(), uuid4()
-    await opened(town, space_id, reservation, until=datetime.now(UTC) + timedelta(seconds=0.5))
+    await opened(town, space_id, reservation, until=datetime.now(UTC) + timedelta(seconds=2))
     assert await town.state(space_id) == RESERVED
 
     async def free_again() -> bool:
