@@ -67,7 +67,7 @@ class Place:
         return only_folder(into)
 
     async def rows(self) -> dict[str, list[str]]:
-        """Every row of every table as text, but for what a restore takes back (`parkstream.backup.present`)."""
+        """Every row of every table as text, but for what a restore takes back (`parkstream.backup.store.present`)."""
         sql = await asyncpg.connect(self.database_url)
         try:
             there = [one for one in await relations(sql) if not one.is_view]

@@ -28,7 +28,7 @@ CLOCK_ENDED = Gauge(
     "When the last good round of a clock ended, or it began to run",
     ["clock"],
 )
-CLOCK_PERIOD = Gauge("parkstream_clock_period_seconds", "The pause between two rounds of a clock", ["clock"])
+CLOCK_PERIOD = Gauge("parkstream_clock_period_seconds", "The pause behind the last round of a clock", ["clock"])
 CLOCK_SECONDS = Histogram(
     "parkstream_clock_round_seconds",
     "How long a round of a clock took",

@@ -43,6 +43,9 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 AT_ONCE = 500
+# Of the time: what goes through every space or device must not cost the uplinks of a large city more than this.
+SWEEP_SHARE = 0.02
+ROLLUP_SHARE = 0.05
 
 
 class Clocks:
@@ -61,15 +64,15 @@ class Clocks:
         rollups = Rollups(self._pool, refresh_seconds=settings.rollup_refresh_seconds)
         alerts = AlertClock(self._pool, self._decoders, settings)
         return [
-            every(settings.silence_sweep_seconds, stop, self.judge_silence),
+            every(settings.silence_sweep_seconds, stop, self.judge_silence, share=SWEEP_SHARE),
             every(settings.overdue_sweep_seconds, stop, self.end_overdue),
             every(settings.orphan_sweep_seconds, stop, self.take_in_stranded),
             every(settings.upkeep_seconds, stop, self.keep_house),
             every(settings.alert_sweep_seconds, stop, alerts.look_for_alerts),
-            every(settings.rollup_refresh_seconds, stop, rollups.keep_up),
+            every(settings.rollup_refresh_seconds, stop, rollups.keep_up, share=ROLLUP_SHARE),
             every(MEASURE_SECONDS, stop, BusMeasures(nats, MEASURED_BY[SERVICE]).measure_bus),
             every(MEASURE_SECONDS, stop, OutboxMeasures(self._pool, relay, schema=SCHEMA).measure_outbox),
-            every(CityMeasures.SECONDS, stop, CityMeasures(self._pool).measure_city),
+            every(CityMeasures.SECONDS, stop, CityMeasures(self._pool).measure_city, share=SWEEP_SHARE),
         ]
 
     async def judge_silence(self) -> int:

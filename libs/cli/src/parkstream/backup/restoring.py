@@ -16,11 +16,12 @@ import asyncpg
 from nats.js.errors import APIError
 
 from parking_contracts.streams import STREAMS
-from parkstream.backup import bus_writing, present, queries, store
+from parkstream.backup import bus_writing, queries
 from parkstream.backup.bus_reading import unpack
 from parkstream.backup.manifest import Manifest
 from parkstream.backup.parts import read_part
 from parkstream.backup.refusals import in_plain_words
+from parkstream.backup.store import present, rows
 from parkstream.errors import OperatorError
 from parkstream.migrate import Migration, apply_afresh, apply_rest, take_lock
 
@@ -95,7 +96,7 @@ class Restoring:
         await take_lock(self._connection)
         try:
             async with self._connection.transaction():
-                await store.drop_platform(self._connection)
+                await rows.drop_platform(self._connection)
                 await apply_afresh(self._connection, migrations[:level])
                 await self._load()
                 newer = await apply_rest(self._connection, migrations)
@@ -115,22 +116,22 @@ class Restoring:
         return newer
 
     async def _load(self) -> None:
-        await store.empty_tables(self._connection, self._manifest.tables)
+        await rows.empty_tables(self._connection, self._manifest.tables)
         for table in self._manifest.tables:
-            await store.make_partitions(self._connection, table)
+            await rows.make_partitions(self._connection, table)
             self._told(table.name, 0)
-            count = await store.load_table(self._connection, table, read_part(self._folder, table.part))
+            count = await rows.load_table(self._connection, table, read_part(self._folder, table.part))
             if count != table.part.count:
                 raise OperatorError(f"{table.name}: {count:,} rows were written of {table.part.count:,}.")
             self._told(table.name, count)
         for sequence in self._manifest.sequences:
-            await store.set_sequence(self._connection, sequence)
-        await store.forget_published(self._connection, self._manifest.published)
+            await rows.set_sequence(self._connection, sequence)
+        await rows.forget_published(self._connection, self._manifest.published)
 
     async def _note(self) -> int:
         """Write this restore down; its number."""
         ends = [self._manifest.stream(name).last for name in ("SPACES", "RESERVATIONS")]
-        return await store.note_restore(self._connection, self._manifest.snapshot_at, *ends)
+        return await rows.note_restore(self._connection, self._manifest.snapshot_at, *ends)
 
     async def _fill_streams(self, replicas: int) -> None:
         context = self._client.jetstream(timeout=30)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from parkstream.backup.store import every_row
+from parkstream.backup.store.rows import every_row
 
 if TYPE_CHECKING:
     from parkstream.backup.queries import Connection

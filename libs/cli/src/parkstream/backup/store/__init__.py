@@ -1,0 +1,1 @@
+"""All SQL that writes a restored database."""
