@@ -47,7 +47,7 @@ async def every(
             case failure:
                 metrics.CLOCK_FAILURES.labels(name).inc()
                 log.error("clock_failed", clock=name, exc_info=failure)
-        rest = rest_after(took, seconds, share)
+        rest = rest_after(took, seconds, share if failure is None else None)
         metrics.CLOCK_PERIOD.labels(name).set(rest)
         if await until_stopped(stop, rest):
             return

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 AT_ONCE = 500
-# Of the time: what goes through every space or device must not cost the uplinks of a large city more than this.
+# Of one engine's time: what goes through every space or device must not cost the uplinks of a large city more.
 SWEEP_SHARE = 0.02
 ROLLUP_SHARE = 0.05
 
@@ -64,6 +64,8 @@ class Clocks:
         rollups = Rollups(self._pool, refresh_seconds=settings.rollup_refresh_seconds)
         alerts = AlertClock(self._pool, self._decoders, settings)
         return [
+            # Never more seldom: a gap between two ticks that were seen is an outage.
+            every(settings.silence_sweep_seconds, stop, self._watermarks.advance, name="advance_watermarks"),
             every(settings.silence_sweep_seconds, stop, self.judge_silence, share=SWEEP_SHARE),
             every(settings.overdue_sweep_seconds, stop, self.end_overdue),
             every(settings.orphan_sweep_seconds, stop, self.take_in_stranded),
@@ -76,8 +78,7 @@ class Clocks:
         ]
 
     async def judge_silence(self) -> int:
-        """Move the watermarks, then look at every device that is overdue by them; answers how many changed."""
-        await self._watermarks.advance()
+        """Look at every device that is overdue by the watermarks; answers how many changed."""
         changed = 0
         while True:
             async with self._pool.acquire() as connection, connection.transaction():

@@ -100,8 +100,8 @@ class Restoring:
                 await apply_afresh(self._connection, migrations[:level])
                 await self._load()
                 newer = await apply_rest(self._connection, migrations)
-                await present.take_back(self._connection, await self._note())
                 await self._fill_streams(replicas)
+                await present.take_back(self._connection, await self._note())
         except asyncpg.InsufficientPrivilegeError as error:
             raise OperatorError(
                 f"This account may not restore here: {error}.",
