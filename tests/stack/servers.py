@@ -28,6 +28,8 @@ from stack.own_logins import remember
 TEMPLATE = "parkstream_template"
 ACCOUNTS_PER_SERVER = 200
 START_ATTEMPTS = 3
+PREFIX = "parkstream-tests-"
+Server = TypeVar("Server", PostgresServer, NatsServer)
 
 
 def _own_ports() -> range:
@@ -38,8 +40,6 @@ def _own_ports() -> range:
 
 
 ports.CANDIDATES = _own_ports()
-PREFIX = "parkstream-tests-"
-Server = TypeVar("Server", PostgresServer, NatsServer)
 
 
 def scratch_directory(label: str) -> Path:

@@ -163,7 +163,7 @@ async def test_an_event_comes_at_once_with_its_kind_and_place(gateway, town) -> 
     assert {frame.event for frame in frames[:50]} == {"space.state_changed"}
     assert (frames[50].event, frames[50].id) == ("reservation.opened", "50.1")
     assert frames[0].id == "1.0"
-    assert sorted(delays)[25] < 0.5
+    assert sorted(delays)[25] < 0.05
 
 
 async def test_filters_by_tenant_site_zone_and_kind(gateway, bus, registry, tenant_id) -> None:

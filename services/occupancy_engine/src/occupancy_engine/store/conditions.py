@@ -14,7 +14,7 @@ from occupancy_engine.domain.health import FLAP_HALF_LIFE_SECONDS
 from occupancy_engine.domain.measures import BatteryTrend, ErrorRun, Radio, Slope
 from occupancy_engine.store.columns import columns
 from occupancy_engine.store.devices import DeviceKey
-from occupancy_engine.store.watermarks import HTTP
+from occupancy_engine.store.watermarks import OF_DEVICE
 from parking_chassis.postgres import Connection
 
 NOBODY: DeviceKey = (UUID(int=0), "")
@@ -103,13 +103,11 @@ def _run(errors: ErrorRun) -> tuple[int, int, datetime | None]:
     return (errors.seen, errors.run, errors.at)
 
 
-_MEASURE = """
+_MEASURE = f"""
     WITH stale AS MATERIALIZED (
         SELECT d.tenant_id, d.dev_eui, d.battery_percent, d.battery_volts,
             greatest(now() - interval '1 day', w.resumed_at) AS heard_since
-        FROM occupancy.devices d LEFT JOIN occupancy.device_conditions c USING (tenant_id, dev_eui)
-        LEFT JOIN occupancy.source_watermarks own ON own.source = d.source
-        LEFT JOIN occupancy.source_watermarks w ON w.source = coalesce(own.source, $4)
+        FROM occupancy.devices d LEFT JOIN occupancy.device_conditions c USING (tenant_id, dev_eui) {OF_DEVICE}
         WHERE d.last_seen_at IS NOT NULL AND (c.measured_at IS NULL OR (
             c.measured_at < now() - make_interval(secs => $1) AND d.last_seen_at > c.measured_at))
         ORDER BY c.measured_at NULLS FIRST LIMIT $2
@@ -147,7 +145,7 @@ _MEASURE = """
             GROUP BY r.session_at
         ) sessions
     ) gaps
-"""
+"""  # noqa: S608  the join is a constant
 
 
 async def measure_stale(connection: Connection, *, older_seconds: float, limit: int) -> list[Measured]:
@@ -156,7 +154,7 @@ async def measure_stale(connection: Connection, *, older_seconds: float, limit: 
     A few at a time: a month of readings is read per device. What was sent while nobody listened is not a frame lost on
     the air: radio is measured since its source was last back from an outage.
     """
-    rows = await connection.fetch(_MEASURE, older_seconds, limit, timedelta(days=30), HTTP)
+    rows = await connection.fetch(_MEASURE, older_seconds, limit, timedelta(days=30))
     return [_measured(row) for row in rows]
 
 

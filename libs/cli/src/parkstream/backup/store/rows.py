@@ -24,9 +24,11 @@ LOCK_WAIT = "10s"
 @asynccontextmanager
 async def every_row(connection: Connection, table: str) -> AsyncIterator[None]:
     """Let the owner read and write rows of all tenants, as far as the block or the transaction goes."""
+    forced = await connection.fetchval("SELECT relforcerowsecurity FROM pg_class WHERE oid = $1::text::regclass", table)
     await connection.execute(f"ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY")
     yield
-    await connection.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
+    if forced:
+        await connection.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
 
 
 async def drop_platform(connection: Connection) -> None:
@@ -59,18 +61,13 @@ async def load_table(connection: Connection, table: SavedTable, rows: AsyncItera
     Row-level security binds the owner, and COPY will not write under it; triggers would write what other tables bring
     along. Both are as they were when the transaction ends.
     """
-    forced = await connection.fetchval(
-        "SELECT relforcerowsecurity FROM pg_class WHERE oid = $1::text::regclass", table.name
-    )
-    await connection.execute(f"ALTER TABLE {table.name} NO FORCE ROW LEVEL SECURITY")
-    await connection.execute(f"ALTER TABLE {table.name} DISABLE TRIGGER USER")
     schema, _, name = table.name.partition(".")
-    done: str = await connection.copy_to_table(
-        name, schema_name=schema, columns=table.columns, source=rows, format="text"
-    )
-    await connection.execute(f"ALTER TABLE {table.name} ENABLE TRIGGER USER")
-    if forced:
-        await connection.execute(f"ALTER TABLE {table.name} FORCE ROW LEVEL SECURITY")
+    async with every_row(connection, table.name):
+        await connection.execute(f"ALTER TABLE {table.name} DISABLE TRIGGER USER")
+        done: str = await connection.copy_to_table(
+            name, schema_name=schema, columns=table.columns, source=rows, format="text"
+        )
+        await connection.execute(f"ALTER TABLE {table.name} ENABLE TRIGGER USER")
     return int(done.rpartition(" ")[2])
 
 
